@@ -1,0 +1,46 @@
+"""The user's key agent."""
+
+from typing import Any
+
+from . import binding
+from ._handle import Handle, adopt
+from .exceptions import (
+    AgentAuthenticationError,
+    AgentConnectionError,
+    AgentError,
+    AgentGetIdentityError,
+    AgentListIdentitiesError,
+    AgentProtocolError,
+)
+from .pkey import PublicKey
+
+__all__ = [
+    "Agent",
+    "AgentAuthenticationError",
+    "AgentConnectionError",
+    "AgentError",
+    "AgentGetIdentityError",
+    "AgentListIdentitiesError",
+    "AgentProtocolError",
+    "PublicKey",
+]
+
+
+@adopt
+class Agent(Handle, binding.Agent):
+    """What talks to the agent, made by Session.agent_init()."""
+
+    def get_identities(self) -> list[PublicKey] | Any:
+        """Ask the agent for its keys."""
+        if rc := self.list_identities():
+            return rc
+        keys: list[Any] = []
+        while (key := self.identity(len(keys))) is not None:
+            keys.append(key)
+        return keys
+
+    def __enter__(self) -> "Agent":
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.disconnect()

@@ -1,0 +1,69 @@
+"""Channels: a command, a shell or a subsystem, and its streams."""
+
+from typing import TYPE_CHECKING, Any
+
+from . import binding
+from ._handle import Handle, adopt
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+@adopt
+class Channel(Handle, binding.Channel):
+    """A channel, made by Session.open_session()."""
+
+    _session: "Session | None" = None
+
+    @property
+    def session(self) -> "Session | None":
+        """The session that opened it."""
+        return self._session
+
+    def get_exit_signal(  # type: ignore[override]
+        self,
+    ) -> tuple[int, bytes, bytes, bytes] | Any:
+        """0, then the signal's name, its message and its language."""
+        out: Any = super().get_exit_signal()
+        if isinstance(out, int):
+            return out
+        return (0, *(item or b"" for item in out))
+
+    def window_read_ex(
+        self, read_avail: int = 0, window_size_initial: int = 0
+    ) -> int:
+        """How many bytes the peer may still send."""
+        out = super().window_read_ex()
+        return out if isinstance(out, int) else out[0]
+
+    def window_read(self) -> int:
+        return self.window_read_ex()
+
+    def window_write_ex(self, window_size_initial: int = 0) -> int:
+        """How many bytes may still be sent."""
+        out = super().window_write_ex()
+        return out if isinstance(out, int) else out[0]
+
+    def window_write(self) -> int:
+        return self.window_write_ex()
+
+    def receive_window_adjust(self, adjustment: int, force: int) -> int:
+        """Let the peer send more; how much it may send then."""
+        return super().receive_window_adjust2(adjustment, force)
+
+    def receive_window_adjust2(self, adjustment: int, force: int) -> int:
+        """Let the peer send more."""
+        rc = super().receive_window_adjust2(adjustment, force)
+        return min(rc, 0)
+
+    def handle_extended_data(self, ignore_mode: int) -> int:
+        return self.handle_extended_data2(ignore_mode)
+
+    def ignore_extended_data(self, ignore_mode: int) -> int:
+        return self.handle_extended_data2(ignore_mode)
+
+    def __enter__(self) -> "Channel":
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.close()

@@ -1,0 +1,160 @@
+"""Sessions: one connection to one server."""
+
+from typing import Any, TypeVar
+
+from . import binding
+from ._handle import Handle, adopt
+from .agent import Agent
+from .binding import (
+    LIBSSH2_HOSTKEY_HASH_MD5 as LIBSSH2_HOSTKEY_HASH_MD5,
+    LIBSSH2_HOSTKEY_HASH_SHA1 as LIBSSH2_HOSTKEY_HASH_SHA1,
+    LIBSSH2_HOSTKEY_HASH_SHA256 as LIBSSH2_HOSTKEY_HASH_SHA256,
+    LIBSSH2_HOSTKEY_TYPE_DSS as LIBSSH2_HOSTKEY_TYPE_DSS,
+    LIBSSH2_HOSTKEY_TYPE_ECDSA_256 as LIBSSH2_HOSTKEY_TYPE_ECDSA_256,
+    LIBSSH2_HOSTKEY_TYPE_ECDSA_384 as LIBSSH2_HOSTKEY_TYPE_ECDSA_384,
+    LIBSSH2_HOSTKEY_TYPE_ECDSA_521 as LIBSSH2_HOSTKEY_TYPE_ECDSA_521,
+    LIBSSH2_HOSTKEY_TYPE_ED25519 as LIBSSH2_HOSTKEY_TYPE_ED25519,
+    LIBSSH2_HOSTKEY_TYPE_RSA as LIBSSH2_HOSTKEY_TYPE_RSA,
+    LIBSSH2_HOSTKEY_TYPE_UNKNOWN as LIBSSH2_HOSTKEY_TYPE_UNKNOWN,
+    LIBSSH2_SESSION_BLOCK_INBOUND as LIBSSH2_SESSION_BLOCK_INBOUND,
+    LIBSSH2_SESSION_BLOCK_OUTBOUND as LIBSSH2_SESSION_BLOCK_OUTBOUND,
+)
+from .channel import Channel
+from .exceptions import (
+    ChannelError as ChannelError,
+    KnownHostError as KnownHostError,
+    PublicKeyInitError as PublicKeyInitError,
+    SessionHostKeyError as SessionHostKeyError,
+)
+from .knownhost import KnownHost
+from .sftp import SFTP
+
+_T = TypeVar("_T")
+_Text = str | bytes
+
+
+class _Kind(int):
+    """A number that says what it is for."""
+
+    @property
+    def value(self) -> int:
+        return int(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({int(self)})"
+
+
+class MethodType(_Kind):
+    """One of the lists of methods that two sides agree on."""
+
+
+class FlagType(_Kind):
+    """One of the things that Session.flag() turns on or off."""
+
+
+LIBSSH2_METHOD_KEX = MethodType(binding.LIBSSH2_METHOD_KEX)
+LIBSSH2_METHOD_HOSTKEY = MethodType(binding.LIBSSH2_METHOD_HOSTKEY)
+LIBSSH2_METHOD_CRYPT_CS = MethodType(binding.LIBSSH2_METHOD_CRYPT_CS)
+LIBSSH2_METHOD_CRYPT_SC = MethodType(binding.LIBSSH2_METHOD_CRYPT_SC)
+LIBSSH2_METHOD_MAC_CS = MethodType(binding.LIBSSH2_METHOD_MAC_CS)
+LIBSSH2_METHOD_MAC_SC = MethodType(binding.LIBSSH2_METHOD_MAC_SC)
+LIBSSH2_METHOD_COMP_CS = MethodType(binding.LIBSSH2_METHOD_COMP_CS)
+LIBSSH2_METHOD_COMP_SC = MethodType(binding.LIBSSH2_METHOD_COMP_SC)
+LIBSSH2_METHOD_LANG_CS = MethodType(binding.LIBSSH2_METHOD_LANG_CS)
+LIBSSH2_METHOD_LANG_SC = MethodType(binding.LIBSSH2_METHOD_LANG_SC)
+LIBSSH2_FLAG_SIGPIPE = FlagType(binding.LIBSSH2_FLAG_SIGPIPE)
+LIBSSH2_FLAG_COMPRESS = FlagType(binding.LIBSSH2_FLAG_COMPRESS)
+# Newer than the oldest libssh2, which says itself that it has them not.
+LIBSSH2_FLAG_QUOTE_PATHS = FlagType(
+    getattr(binding, "LIBSSH2_FLAG_QUOTE_PATHS", 3)
+)
+LIBSSH2_FLAG_SK_PRESENCE_REQUIRED = FlagType(
+    getattr(binding, "LIBSSH2_SK_PRESENCE_REQUIRED", 1)
+)
+LIBSSH2_FLAG_SK_VERIFICATION_REQUIRED = FlagType(
+    getattr(binding, "LIBSSH2_SK_VERIFICATION_REQUIRED", 4)
+)
+
+
+@adopt
+class Session(Handle, binding.Session):
+    """One connection to one server, alone or with a socket of your own.
+
+    As a context manager it is closed at the end.
+    """
+
+    _sock: Any = None
+
+    @property
+    def sock(self) -> Any:
+        """What handshake() was given, which is kept alive."""
+        return self._sock
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        return super().closed()
+
+    def handshake(self, sock: Any) -> int:
+        """Start SSH over a connected socket, without looking at its key."""
+        rc = super().handshake(sock)
+        self._sock = sock
+        return rc
+
+    def startup(self, sock: Any) -> int:
+        return self.handshake(sock)
+
+    def _opened(self, child: _T) -> _T:
+        if isinstance(child, (Channel, SFTP)):
+            child._session = self
+        return child
+
+    def open_session(self) -> Channel | Any:
+        """A channel for a command, a shell or a subsystem."""
+        return self._opened(super().open_session())
+
+    def sftp_init(self) -> SFTP | Any:
+        return self._opened(super().sftp_init())
+
+    def agent_init(self) -> Agent | Any:
+        return super().agent_init()
+
+    def knownhost_init(self) -> KnownHost | Any:
+        return super().knownhost_init()
+
+    def flag(
+        self,
+        flag: Any = None,
+        enabled: Any = True,
+        *,
+        set_flag: Any = None,
+        value: Any = None,
+    ) -> Any:
+        """Turn one of LIBSSH2_FLAG_* on or off, before the handshake."""
+        return super().flag(
+            set_flag if flag is None else flag,
+            enabled if value is None else value,
+        )
+
+    def method_pref(
+        self, method_type: int, prefs: Any = None, *, pref_methods: Any = None
+    ) -> int:
+        """Say which methods are preferred, separated by commas."""
+        return super().method_pref(
+            method_type, pref_methods if prefs is None else prefs
+        )
+
+    def supported_algs(
+        self, method_type: int, algs: _Text | None = None
+    ) -> list[str] | Any:
+        """The methods that can be preferred."""
+        return super().supported_algs(method_type)
+
+    def last_error(self, msg_size: int = 1024) -> str | Any:
+        """The text of libssh2's last error, if there was one."""
+        return super().last_error(msg_size) or ""
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.close()

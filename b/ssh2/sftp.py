@@ -1,0 +1,109 @@
+"""SFTP: files on the other side."""
+
+from typing import TYPE_CHECKING, Any
+
+from . import binding
+from ._handle import Handle, adopt
+from .binding import (
+    LIBSSH2_FXF_APPEND as LIBSSH2_FXF_APPEND,
+    LIBSSH2_FXF_CREAT as LIBSSH2_FXF_CREAT,
+    LIBSSH2_FXF_EXCL as LIBSSH2_FXF_EXCL,
+    LIBSSH2_FXF_READ as LIBSSH2_FXF_READ,
+    LIBSSH2_FXF_TRUNC as LIBSSH2_FXF_TRUNC,
+    LIBSSH2_FXF_WRITE as LIBSSH2_FXF_WRITE,
+    LIBSSH2_SFTP_ATTR_ACMODTIME as LIBSSH2_SFTP_ATTR_ACMODTIME,
+    LIBSSH2_SFTP_ATTR_EXTENDED as LIBSSH2_SFTP_ATTR_EXTENDED,
+    LIBSSH2_SFTP_ATTR_PERMISSIONS as LIBSSH2_SFTP_ATTR_PERMISSIONS,
+    LIBSSH2_SFTP_ATTR_SIZE as LIBSSH2_SFTP_ATTR_SIZE,
+    LIBSSH2_SFTP_ATTR_UIDGID as LIBSSH2_SFTP_ATTR_UIDGID,
+    LIBSSH2_SFTP_OPENDIR as LIBSSH2_SFTP_OPENDIR,
+    LIBSSH2_SFTP_OPENFILE as LIBSSH2_SFTP_OPENFILE,
+    LIBSSH2_SFTP_S_IFBLK as LIBSSH2_SFTP_S_IFBLK,
+    LIBSSH2_SFTP_S_IFCHR as LIBSSH2_SFTP_S_IFCHR,
+    LIBSSH2_SFTP_S_IFDIR as LIBSSH2_SFTP_S_IFDIR,
+    LIBSSH2_SFTP_S_IFIFO as LIBSSH2_SFTP_S_IFIFO,
+    LIBSSH2_SFTP_S_IFLNK as LIBSSH2_SFTP_S_IFLNK,
+    LIBSSH2_SFTP_S_IFMT as LIBSSH2_SFTP_S_IFMT,
+    LIBSSH2_SFTP_S_IFREG as LIBSSH2_SFTP_S_IFREG,
+    LIBSSH2_SFTP_S_IFSOCK as LIBSSH2_SFTP_S_IFSOCK,
+    LIBSSH2_SFTP_S_IRGRP as LIBSSH2_SFTP_S_IRGRP,
+    LIBSSH2_SFTP_S_IROTH as LIBSSH2_SFTP_S_IROTH,
+    LIBSSH2_SFTP_S_IRUSR as LIBSSH2_SFTP_S_IRUSR,
+    LIBSSH2_SFTP_S_IRWXG as LIBSSH2_SFTP_S_IRWXG,
+    LIBSSH2_SFTP_S_IRWXO as LIBSSH2_SFTP_S_IRWXO,
+    LIBSSH2_SFTP_S_IRWXU as LIBSSH2_SFTP_S_IRWXU,
+    LIBSSH2_SFTP_S_IWGRP as LIBSSH2_SFTP_S_IWGRP,
+    LIBSSH2_SFTP_S_IWOTH as LIBSSH2_SFTP_S_IWOTH,
+    LIBSSH2_SFTP_S_IWUSR as LIBSSH2_SFTP_S_IWUSR,
+    LIBSSH2_SFTP_S_IXGRP as LIBSSH2_SFTP_S_IXGRP,
+    LIBSSH2_SFTP_S_IXOTH as LIBSSH2_SFTP_S_IXOTH,
+    LIBSSH2_SFTP_S_IXUSR as LIBSSH2_SFTP_S_IXUSR,
+    LIBSSH2_SFTP_ST_NOSUID as LIBSSH2_SFTP_ST_NOSUID,
+    LIBSSH2_SFTP_ST_RDONLY as LIBSSH2_SFTP_ST_RDONLY,
+)
+from .channel import Channel
+from .exceptions import (
+    SFTPError as SFTPError,
+    SFTPHandleError as SFTPHandleError,
+    SFTPProtocolError as SFTPProtocolError,
+)
+from .sftp_handle import (
+    SFTPAttributes as SFTPAttributes,
+    SFTPHandle as SFTPHandle,
+    SFTPStatVFS as SFTPStatVFS,
+)
+
+if TYPE_CHECKING:
+    import os
+
+    from .session import Session
+
+    Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+@adopt
+class SFTP(Handle, binding.SFTP):
+    """An SFTP session, made by Session.sftp_init()."""
+
+    _session: "Session | None" = None
+
+    @property
+    def session(self) -> "Session | None":
+        """The session that opened it."""
+        return self._session
+
+    def get_channel(self) -> Channel | Any:
+        """The channel that SFTP runs over."""
+        channel = super().get_channel()
+        if isinstance(channel, Channel):
+            channel._session = self._session
+        return channel
+
+    def open_ex(
+        self,
+        filename: "Path",
+        filename_len: int,
+        flags: int,
+        mode: int,
+        open_type: int,
+    ) -> SFTPHandle | Any:
+        """open() or opendir(), by open_type (LIBSSH2_SFTP_OPEN*)."""
+        if open_type == LIBSSH2_SFTP_OPENDIR:
+            return self.opendir(filename)
+        return self.open(filename, flags, mode)
+
+    def rename_ex(
+        self,
+        source_filename: "Path",
+        source_filename_len: int,
+        dest_filename: "Path",
+        dest_filename_len: int,
+        flags: int,
+    ) -> int:
+        return self.rename(source_filename, dest_filename, flags)
+
+    def __enter__(self) -> "SFTP":
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.close()

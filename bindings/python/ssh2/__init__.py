@@ -1,0 +1,56 @@
+"""SSH for Python, over libssh2: commands, files, agents, known hosts.
+
+Every submodule is imported here, so that C knows the classes of all.
+"""
+
+from collections.abc import Callable
+
+from . import (
+    agent,
+    binding,
+    channel,
+    constants,
+    error_codes,
+    exceptions,
+    knownhost,
+    pkey,
+    session,
+    sftp,
+    sftp_handle,
+    utils,
+)
+
+__all__ = [
+    "agent",
+    "channel",
+    "constants",
+    "error_codes",
+    "exceptions",
+    "knownhost",
+    "libssh2_revision",
+    "pkey",
+    "session",
+    "set_wait",
+    "sftp",
+    "sftp_handle",
+    "utils",
+]
+__version__ = "0.1.0"
+
+Wait = Callable[[int, int, int, float | None], object]
+
+
+def set_wait(wait: Wait | None) -> None:
+    """Wait by wait(fd, wake_fd, directions, timeout), or as usual with None.
+
+    It returns a true value once fd (-1: none) is ready in the directions
+    (LIBSSH2_SESSION_BLOCK_*) or wake_fd is readable, and a false one when
+    timeout seconds (None: no limit) are over.  What it raises goes through the
+    call that waits.
+    """
+    binding.set_wait(wait)
+
+
+def libssh2_revision() -> str:
+    """Which libssh2 is inside, such as "1.11.1 (Debian 1.11.1-1)"."""
+    return binding.libssh2_revision() or ""

@@ -1,0 +1,71 @@
+"""Functions that need no session, or only wait for one."""
+
+import select
+from typing import TYPE_CHECKING, Any
+
+from . import binding
+from .binding import (
+    LIBSSH2_SESSION_BLOCK_INBOUND,
+    LIBSSH2_SESSION_BLOCK_OUTBOUND,
+)
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+def version(required_version: int = 0) -> bytes | None:
+    """libssh2's version; None if it is older than required (0xMMmmpp)."""
+    return binding.version(required_version)
+
+
+def ssh2_exit() -> None:
+    """Nothing: libssh2 stays loaded, since sessions may still need it."""
+
+
+def find_eol(buf: bytes, pos: int) -> tuple[int, int]:
+    """Where, counted from pos, a line of buf ends, and how long its end is.
+
+    (-1, 0) where no line ends.
+    """
+    end = buf.find(b"\n", pos)
+    if end < 0:
+        return -1, 0
+    if end > pos and buf[end - 1 : end] == b"\r":
+        return end - 1 - pos, 2
+    return end - pos, 1
+
+
+def wait_socket(
+    _socket: Any, session: "Session", timeout: float | None = 1
+) -> Any:
+    """Wait until the socket is ready for what the session waits for.
+
+    0 if that is nothing, else what select() returns.
+    """
+    directions = session.block_directions()
+    if not directions:
+        return 0
+    reads = [_socket] if directions & LIBSSH2_SESSION_BLOCK_INBOUND else []
+    writes = [_socket] if directions & LIBSSH2_SESSION_BLOCK_OUTBOUND else []
+    if not hasattr(select, "poll"):
+        return select.select(reads, writes, [], timeout)
+    # select() cannot take descriptors above 1023.
+    poll = select.poll()
+    poll.register(
+        _socket,
+        (select.POLLIN if reads else 0) | (select.POLLOUT if writes else 0),
+    )
+    found = poll.poll(None if timeout is None else timeout * 1000)
+    events = found[0][1] if found else 0
+    bad = select.POLLERR | select.POLLHUP | select.POLLNVAL
+    return (
+        reads if events & (select.POLLIN | bad) else [],
+        writes if events & (select.POLLOUT | bad) else [],
+        [],
+    )
+
+
+def handle_error_codes(errcode: int) -> int:
+    """Raise the error of a negative code other than EAGAIN; else return it."""
+    binding.raise_code(errcode)
+    return errcode

@@ -1,0 +1,11 @@
+# libssh2 for Ruby: sessions, channels and SFTP.
+require "ssh2/binding"
+require_relative "ssh2/error"
+require_relative "ssh2/stream"
+require_relative "ssh2/session"
+require_relative "ssh2/channel"
+require_relative "ssh2/sftp"
+require_relative "ssh2/sftp_handle"
+require_relative "ssh2/records"
+require_relative "ssh2/known_host"
+require_relative "ssh2/agent"

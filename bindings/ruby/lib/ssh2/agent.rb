@@ -1,0 +1,45 @@
+module SSH2
+  # The user's key agent.
+  #
+  #     agent = session.agent_init
+  #     agent.connect
+  #     agent.list_identities
+  #     agent.each { |key| puts key.comment }
+  class Agent
+    include Enumerable
+
+    alias identity_path get_identity_path
+    alias identity_path= set_identity_path
+
+    # Each PublicKey of the last list.
+    def each
+      return enum_for(:each) unless block_given?
+
+      index = -1
+      yield key while (key = identity(index += 1))
+      self
+    end
+
+    # The keys that the agent holds now.
+    def get_identities
+      list_identities || to_a
+    end
+    alias identities get_identities
+
+    def inspect
+      "#<#{self.class}>"
+    end
+  end
+
+  # A key that an agent holds.
+  class PublicKey
+    # How many bytes the public key has.
+    def blob_len
+      blob.bytesize
+    end
+
+    def inspect
+      "#<#{self.class} #{comment}>"
+    end
+  end
+end

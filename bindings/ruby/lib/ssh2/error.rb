@@ -1,0 +1,40 @@
+module SSH2
+  # What every error of this library is. The classes come from the core's table;
+  # those of an SFTP status descend from Errno's: SFTPNoSuchFileError is an
+  # Errno::ENOENT as well.
+  #
+  #     rescue SSH2::SFTPPermissionDeniedError => e
+  #       warn "#{e.path}: #{e.text}"
+  #
+  # code::        libssh2's code, LIBSSH2_ERROR_*
+  # name::        the name of the code, or of the SFTP status
+  # func::        the function that failed
+  # text::        what happened, in words
+  # path::        the file, host or name it is about, or nil
+  # sftp_status:: LIBSSH2_FX_*, or nil
+  # done::        how many bytes had been written
+  # errno::       the system's number for it, or nil
+  module Error
+    def to_s
+      @message || super
+    end
+  end
+
+  # With a block: its value, and the object is closed at its end. An error of
+  # closing does not hide the block's own.
+  def self.closing(object)
+    return object if !block_given? || object.is_a?(Symbol)
+
+    begin
+      value = yield object
+      done = true
+      value
+    ensure
+      begin
+        object.close
+      rescue Error
+        raise if done
+      end
+    end
+  end
+end

@@ -1,0 +1,44 @@
+module SSH2
+  # A collection of known hosts, as in OpenSSH's known_hosts.
+  #
+  #     hosts = session.knownhost_init
+  #     hosts.readfile(File.expand_path("~/.ssh/known_hosts"))
+  #     hosts.each { |entry| puts entry.name }
+  class KnownHost
+    include Enumerable
+
+    # Each KnownHostEntry.
+    def each
+      return enum_for(:each) unless block_given?
+
+      entry = nil
+      yield entry while (entry = get(entry))
+      self
+    end
+
+    # Add a key without a comment.
+    def add(host, salt, key, typemask)
+      addc(host, key, typemask, salt)
+    end
+
+    # The entry that matches, whatever the port.
+    def check(host, key, typemask)
+      checkp(host, -1, key, typemask)
+    end
+
+    def inspect
+      "#<#{self.class}>"
+    end
+  end
+
+  # A host's key.
+  class KnownHostEntry
+    def to_s
+      "#{name || '(hashed)'} #{key}"
+    end
+
+    def inspect
+      "#<#{self.class} #{name || '(hashed)'}>"
+    end
+  end
+end

@@ -1,0 +1,96 @@
+module SSH2
+  # A file's attributes. `flags` tells which of them are known, or are to be
+  # set; what new is given by name is.
+  #
+  #     sftp.setstat("secret", SSH2::SFTPAttributes.new(permissions: 0o600))
+  class SFTPAttributes
+    FIELDS = %i[flags filesize uid gid permissions atime mtime].freeze
+
+    # Attributes that can only be set together.
+    FLAGS = {
+      %i[filesize] => LIBSSH2_SFTP_ATTR_SIZE,
+      %i[uid gid] => LIBSSH2_SFTP_ATTR_UIDGID,
+      %i[permissions] => LIBSSH2_SFTP_ATTR_PERMISSIONS,
+      %i[atime mtime] => LIBSSH2_SFTP_ATTR_ACMODTIME
+    }.freeze
+
+    alias size filesize
+
+    private alias_method :core_initialize, :initialize
+
+    def initialize(**fields)
+      core_initialize
+      FLAGS.each do |names, flag|
+        given = names & fields.keys
+        next if given.empty?
+        raise ArgumentError, "#{names.join(' needs ')}" if given != names
+
+        self.flags |= flag
+      end
+      fields.each { |name, value| public_send(:"#{name}=", value) }
+    end
+
+    def initialize_copy(other)
+      core_initialize
+      other.to_h.each { |name, value| public_send(:"#{name}=", value) }
+    end
+
+    def directory?
+      kind == LIBSSH2_SFTP_S_IFDIR
+    end
+
+    def file?
+      kind == LIBSSH2_SFTP_S_IFREG
+    end
+
+    def symlink?
+      kind == LIBSSH2_SFTP_S_IFLNK
+    end
+
+    # The permissions without the kind of file.
+    def mode
+      permissions & 0o7777
+    end
+
+    def to_h
+      FIELDS.to_h { |name| [name, public_send(name)] }
+    end
+
+    def ==(other)
+      other.is_a?(SFTPAttributes) && to_h == other.to_h
+    end
+
+    def inspect
+      known = FLAGS.select { |_, flag| flags & flag != 0 }.keys.flatten
+      shown = known.map do |name|
+        value = public_send(name)
+        "#{name}=#{name == :permissions ? format('0o%o', value) : value}"
+      end
+      "#<#{[self.class, *shown].join(' ')}>"
+    end
+
+    private
+
+    def kind
+      permissions & LIBSSH2_SFTP_S_IFMT
+    end
+  end
+
+  # What a file system has and has left, as statvfs(3) tells it.
+  class SFTPStatVFS
+    FIELDS = %i[f_bsize f_frsize f_blocks f_bfree f_bavail f_files f_ffree
+                f_favail f_fsid f_flag f_namemax].freeze
+
+    def initialize_copy(_other)
+      raise TypeError, "can't copy #{self.class}"
+    end
+
+    def to_h
+      FIELDS.to_h { |name| [name, public_send(name)] }
+    end
+
+    def inspect
+      "#<#{self.class} #{to_h.map { |name, value| "#{name}=#{value}" }.join(' ')}>"
+    end
+  end
+end

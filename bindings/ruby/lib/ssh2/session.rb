@@ -1,0 +1,113 @@
+require "io/wait"
+
+module SSH2
+  # A question of keyboard-interactive authentication.
+  class Prompt < String
+    def initialize(text, echo)
+      super(text)
+      @echo = echo
+    end
+
+    # May what is typed be shown?
+    def echo?
+      @echo
+    end
+  end
+
+  # One SSH connection.
+  #
+  #     SSH2::Session.open("example.org", user: "me") do |session|
+  #       session.open_session do |channel|
+  #         channel.execute("uname -a")
+  #         puts channel.read_all
+  #       end
+  #     end
+  class Session
+    # The socket that handshake was given.
+    attr_reader :sock
+
+    # Connect, verify the host key, and log in if a user is named: by key file,
+    # password, or else the agent's keys. Other names are those of #connect.
+    # With a block: the block's value, and the session is closed.
+    def self.open(host, port = 22, user: nil, key: nil, passphrase: "",
+                  password: nil, **options, &block)
+      session = new
+      begin
+        session.connect(host, port, **options)
+        if key
+          session.userauth_publickey_fromfile(user, key, passphrase)
+        elsif password
+          session.userauth_password(user, password)
+        elsif user
+          session.agent_auth(user)
+        end
+        done = true
+      ensure
+        session.close unless done
+      end
+      SSH2.closing(session, &block)
+    end
+
+    alias closed? closed
+    alias blocking? get_blocking
+    alias blocking= set_blocking
+    alias timeout get_timeout
+    alias timeout= set_timeout
+    alias authenticated? userauth_authenticated
+
+    private alias_method :core_handshake, :handshake
+    private alias_method :core_callback, :userauth_keyboardinteractive_callback
+    private alias_method :core_open_session, :open_session
+    private alias_method :core_sftp_init, :sftp_init
+
+    # Shake hands over a connected socket, or its descriptor. The socket is
+    # kept as long as the session. The host key is not verified.
+    def handshake(*args, **named)
+      result = core_handshake(*args, **named)
+      @sock = args.fetch(0) { named[:sock] }
+      result
+    end
+
+    # Answer the server's questions: the block, or the callback, is given the
+    # name, an instruction and a list of Prompt, and gives a list of answers.
+    def userauth_keyboardinteractive_callback(*args, **named, &block)
+      args << block if block
+      core_callback(*args, **named)
+    end
+
+    # A new Channel. With a block: the block's value, and it is closed.
+    def open_session(&block)
+      SSH2.closing(core_open_session, &block)
+    end
+
+    # A new SFTP. With a block: the block's value, and it is closed.
+    def sftp_init(&block)
+      SSH2.closing(core_sftp_init, &block)
+    end
+
+    # Wait until a call that would have blocked is worth another try: false if
+    # that took longer than `timeout` seconds.
+    def wait(timeout = nil)
+      directions = block_directions
+      return true if directions.zero?
+
+      events = 0
+      events |= IO::READABLE if directions & LIBSSH2_SESSION_BLOCK_INBOUND != 0
+      events |= IO::WRITABLE if directions & LIBSSH2_SESSION_BLOCK_OUTBOUND != 0
+      io = IO.for_fd(fileno, "r+", autoclose: false)
+      io.wait(events, timeout) ? true : false
+    end
+
+    def inspect
+      state = if closed? then "closed"
+              elsif authenticated? then "authenticated"
+              else "not authenticated"
+              end
+      "#<#{self.class} #{state}>"
+    end
+
+    def initialize_copy(_other)
+      raise TypeError, "can't copy #{self.class}"
+    end
+  end
+end

@@ -1,0 +1,112 @@
+module SSH2
+  # Files on the other side.
+  #
+  #     session.sftp_init do |sftp|
+  #       sftp.open("notes.txt", "w") { |file| file.puts "hello" }
+  #       sftp.each(".") { |entry| puts entry.name }
+  #     end
+  class SFTP
+    # What File.open's modes mean here.
+    MODES = {
+      "r" => LIBSSH2_FXF_READ,
+      "r+" => LIBSSH2_FXF_READ | LIBSSH2_FXF_WRITE,
+      "w" => LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC,
+      "w+" => LIBSSH2_FXF_READ | LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT |
+              LIBSSH2_FXF_TRUNC,
+      "wx" => LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_EXCL,
+      "a" => LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_APPEND,
+      "a+" => LIBSSH2_FXF_READ | LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT |
+              LIBSSH2_FXF_APPEND
+    }.freeze
+
+    private alias_method :core_open, :open
+    private alias_method :core_opendir, :opendir
+    private alias_method :core_mkdir, :mkdir
+    private alias_method :core_close, :close
+
+    # The session that opened it.
+    def session
+      @parent
+    end
+
+    # A file, as SFTPHandle: open(filename, flags = "r", mode = 0o644). `flags`
+    # are LIBSSH2_FXF_*, or a mode as File.open's. With a block: the block's
+    # value, and the file is closed.
+    def open(*args, **named, &block)
+      named[:flags] = "r" unless args.size > 1 || named.key?(:flags)
+      named[:mode] = 0o644 unless args.size > 2 || named.key?(:mode)
+      where, key = args.size > 1 ? [args, 1] : [named, :flags]
+      where[key] = flags_of(where[key]) if where[key].is_a?(String)
+      SSH2.closing(core_open(*args, **named), &block)
+    end
+
+    # A directory, as SFTPHandle. With a block: the block's value, and it is
+    # closed.
+    def opendir(*args, **named, &block)
+      SSH2.closing(core_opendir(*args, **named), &block)
+    end
+
+    # mkdir(path, mode = 0o777); the server's umask holds.
+    def mkdir(*args, **named)
+      named[:mode] = 0o777 unless args.size > 1 || named.key?(:mode)
+      core_mkdir(*args, **named)
+    end
+
+    # Each Entry of a directory, but "." and "..".
+    def each(path)
+      return enum_for(:each, path) unless block_given?
+
+      opendir(path) do |dir|
+        dir.each_entry do |entry|
+          yield entry unless [".", ".."].include?(entry.name)
+        end
+      end
+      self
+    end
+
+    # All entries of a directory, but "." and "..".
+    def entries(path)
+      each(path).to_a
+    end
+
+    # A whole file.
+    def read(path)
+      open(path, &:read_all)
+    end
+
+    # Write a whole file, and tell how many bytes it has.
+    def write(path, bytes, mode = 0o644)
+      open(path, "w", mode) { |file| file.write(bytes) }
+    end
+
+    # Is there such a file? A link counts if what it names is there.
+    def exist?(path)
+      stat(path)
+      true
+    rescue SFTPNoSuchFileError, SFTPNoSuchPathError
+      false
+    end
+
+    def close
+      result = core_close
+      @closed = true unless result
+      result
+    end
+
+    def closed?
+      @closed || session.closed?
+    end
+
+    def inspect
+      "#<#{self.class} #{closed? ? 'closed' : 'open'}>"
+    end
+
+    private
+
+    def flags_of(mode)
+      MODES.fetch(mode.delete("b")) do
+        raise ArgumentError, "invalid access mode #{mode}"
+      end
+    end
+  end
+end

@@ -1,0 +1,106 @@
+module SSH2
+  # An open file or directory. A file can do what an IO can; #read gives at most
+  # as many bytes as asked for, and nil at the end.
+  class SFTPHandle
+    include Reading
+    include Writing
+
+    # A directory's entry: name, the line that `ls -l` would show, attributes.
+    Entry = Struct.new(:name, :longname, :attributes)
+
+    alias closed? closed
+    alias stat fstat
+
+    private alias_method :core_readdir, :readdir
+    private alias_method :core_seek64, :seek64
+    private alias_method :core_tell64, :tell64
+    private alias_method :core_write, :write
+
+    # The next Entry of a directory, nil at the end.
+    def readdir
+      name, longname, attributes = core_readdir
+      return name unless name.is_a?(String)
+
+      Entry.new(name.force_encoding(Encoding::UTF_8),
+                longname&.force_encoding(Encoding::UTF_8), attributes)
+    end
+
+    # Each Entry that is left, "." and ".." included.
+    def each_entry
+      return enum_for(:each_entry) unless block_given?
+
+      while (entry = readdir)
+        return entry if entry.is_a?(Symbol)
+
+        yield entry
+      end
+      self
+    end
+
+    # Write, and tell how many bytes were written.
+    def write(*args, **named)
+      seek64(tell64) if @unread
+      core_write(*args, **named)
+    end
+
+    # Go to an offset from the start.
+    def seek64(*args, **named)
+      result = core_seek64(*args, **named)
+      @unread = nil
+      result
+    end
+
+    # The offset from the start.
+    def tell64
+      core_tell64 - (@unread ? @unread.bytesize : 0)
+    end
+    alias tell tell64
+    alias pos tell64
+    alias pos= seek64
+
+    # Go to an offset from the start, the place, or the end.
+    def seek(offset, whence = IO::SEEK_SET)
+      case whence
+      when IO::SEEK_SET, :SET then seek64(offset)
+      when IO::SEEK_CUR, :CUR then seek64(tell64 + offset)
+      when IO::SEEK_END, :END then seek64(size + offset)
+      else raise ArgumentError, "unknown whence: #{whence.inspect}"
+      end
+      0
+    end
+
+    # Go to the start.
+    def rewind
+      seek64(0)
+    end
+
+    # The file's size.
+    def size
+      fstat.filesize
+    end
+
+    # Is there nothing left to read?
+    def eof?
+      bytes = read(Reading::CHUNK)
+      return bytes if bytes.is_a?(Symbol)
+
+      unread(bytes) if bytes
+      bytes.nil?
+    end
+    alias eof eof?
+
+    # The SFTP that opened it.
+    def sftp
+      @parent
+    end
+
+    # The session it belongs to.
+    def session
+      sftp.session
+    end
+
+    def inspect
+      "#<#{self.class} #{closed? ? 'closed' : 'open'}>"
+    end
+  end
+end

@@ -1,0 +1,35 @@
+# Counts the TAP lines in ctest's logs: a line for each test that has any,
+# what was skipped and why, and the sum.
+FNR == 1 { build = FILENAME; sub(/\/Testing\/.*/, "", build) }
+/^[0-9]+\/[0-9]+ Testing: / {
+    test = build " " $3
+    if (!(test in seen)) { seen[test]; tests[++count] = test }
+}
+/^ok [0-9]+/ && toupper($0) ~ /# *SKIP/ {
+    skipped[test]++
+    name = $0; sub(/^ok [0-9]+( - )?/, "", name)
+    reason = name
+    sub(/ *# *[Ss][Kk][Ii][Pp].*/, "", name)
+    sub(/.*# *[Ss][Kk][Ii][Pp][^ ]* */, "", reason)
+    if (!((reason, name) in named)) {
+        named[reason, name]
+        if (!(reason in names)) reasons[++kinds] = reason
+        names[reason] = names[reason] "\n    " name
+    }
+    next
+}
+/^ok [0-9]+/ { passed[test]++ }
+/^not ok [0-9]+/ { failed[test]++ }
+END {
+    print ""
+    for (i = 1; i <= kinds; i++)
+        print "skipped, " reasons[i] ":" names[reasons[i]]
+    for (i = 1; i <= count; i++) {
+        t = tests[i]
+        if (!(t in passed || t in failed || t in skipped)) continue
+        p += passed[t]; f += failed[t]; s += skipped[t]
+        printf "%s: %d passed, %d failed, %d skipped\n", t, passed[t], \
+            failed[t], skipped[t]
+    }
+    printf "cases: %d passed, %d failed, %d skipped\n", p, f, s
+}

@@ -1,0 +1,73 @@
+# What tests/CMakeLists.txt registers its tests with.
+set(SSH2_PYTHONPATH ${CMAKE_BINARY_DIR}/python)
+set(SSH2_RUBYLIB ${CMAKE_BINARY_DIR}/ruby)
+set(SSH2_TEST_ENVIRONMENT PYTHONPATH=${SSH2_PYTHONPATH} RUBYLIB=${SSH2_RUBYLIB}
+    PYTHONDONTWRITEBYTECODE=1 SSH2_BUILD=${CMAKE_BINARY_DIR}
+    SSH2_SANITIZE=${SSH2_SANITIZE})
+
+# The sanitizer's runtime: an interpreter that was not built with it must have
+# it loaded beforehand. Interpreters do not free all they have at their end,
+# so leaks are looked for in C programs only.
+set(SSH2_PRELOAD "")
+if(SSH2_SANITIZE)
+    set(name asan)
+    if(SSH2_SANITIZE MATCHES thread)
+        set(name tsan)
+    endif()
+    foreach(file lib${name}.so
+            libclang_rt.${name}-${CMAKE_SYSTEM_PROCESSOR}.so)
+        execute_process(
+            COMMAND ${CMAKE_C_COMPILER} -print-file-name=${file}
+            OUTPUT_VARIABLE path OUTPUT_STRIP_TRAILING_WHITESPACE)
+        if(IS_ABSOLUTE "${path}" AND EXISTS "${path}")
+            set(SSH2_PRELOAD ${CMAKE_COMMAND} -E env LD_PRELOAD=${path}
+                ASAN_OPTIONS=detect_leaks=0)
+        endif()
+    endforeach()
+endif()
+
+# ssh2_test(name [LANGUAGE python|ruby] [SSHD] [TIMEOUT seconds]
+#           COMMAND word...)
+# A test for ctest, run from the top of the source; where its exit code is 77
+# it counts as skipped. LANGUAGE: the command is, or starts, an interpreter
+# that loads our module. SSHD: it is run beside the servers of tests/sshd.
+function(ssh2_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg SSHD "LANGUAGE;TIMEOUT" COMMAND)
+    if(NOT arg_TIMEOUT)
+        set(arg_TIMEOUT 300)
+    endif()
+    set(command ${arg_COMMAND})
+    if(arg_LANGUAGE)
+        list(PREPEND command ${SSH2_PRELOAD})
+    endif()
+    if(arg_SSHD)
+        list(PREPEND command ${Python3_EXECUTABLE}
+            ${CMAKE_SOURCE_DIR}/tests/sshd/fixture.py --)
+    endif()
+    add_test(NAME ${name} COMMAND ${command}
+        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT}
+        SKIP_RETURN_CODE 77 ENVIRONMENT "${SSH2_TEST_ENVIRONMENT}")
+endfunction()
+
+# ssh2_test_preset(name preset [TIMEOUT seconds])
+# A test that configures and builds `preset` and runs its tests, where that is
+# not this build: in the tree that ./run uses, for sanitize and sanitize-thread
+# with the kind of libssh2 used there, for system where it is another.
+function(ssh2_test_preset name preset)
+    cmake_parse_arguments(PARSE_ARGV 2 arg "" TIMEOUT "")
+    if(NOT arg_TIMEOUT)
+        set(arg_TIMEOUT 900)
+    endif()
+    if(NOT CMAKE_BINARY_DIR STREQUAL ${CMAKE_SOURCE_DIR}/build OR
+            preset STREQUAL SSH2_LIBSSH2_KIND OR
+            (preset STREQUAL system AND NOT system_version))
+        return()
+    elseif(SSH2_LIBSSH2_KIND STREQUAL system)
+        string(APPEND preset -system)
+    endif()
+    add_test(NAME ${name}
+        COMMAND ${CMAKE_COMMAND} -DPRESET=${preset}
+            -P ${CMAKE_SOURCE_DIR}/cmake/test-preset.cmake)
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT})
+endfunction()

@@ -1,0 +1,298 @@
+/*
+ * Authentication: the ways a session proves who its user is.
+ *
+ * Passwords and passphrases are arguments only: no error names them, and a
+ * call that is left clears its copies.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+static int
+authenticated_step(s2_op *op)
+{
+    op->r[0] = libssh2_userauth_authenticated(S2_RAW(op));
+    return 0;
+}
+
+bool
+s2_session_userauth_authenticated(s2_session *s)
+{
+    s2_op op =
+        S2_OP(s, authenticated_step, "libssh2_userauth_authenticated", NULL,
+              S2_QUICK | S2_EARLY | S2_AFTER_END | S2_AFTER_CLOSE);
+
+    s2_error_free(s2_op_call(&op));
+    return op.r[0] != 0;
+}
+
+static int
+list_step(s2_op *op)
+{
+    LIBSSH2_SESSION *raw = S2_RAW(op);
+    const char *list, *end;
+
+    /* The server never answers once it is content. */
+    if (libssh2_userauth_authenticated(raw))
+        return 0;
+    list = libssh2_userauth_list(raw, op->b[0].p, (unsigned)op->b[0].len);
+    if (!list)
+        return libssh2_userauth_authenticated(raw) ? 0 : s2_op_null(op);
+    for (; op->dst && *list; list = *end ? end + 1 : end) {
+        end = list + strcspn(list, ",");
+        if (!s2_list_add(op->dst, list, (size_t)(end - list)))
+            return s2_op_fail(op, &s2_no_memory);
+    }
+    return 0;
+}
+
+s2_error *
+s2_session_userauth_list(s2_session *s, const char *username, s2_list *texts)
+{
+    s2_op op = S2_OP(s, list_step, "libssh2_userauth_list", &s->scope, 0);
+
+    s2_op_text(&op, 0, username);
+    op.path = username;
+    op.dst = texts;
+    return s2_op_call(&op);
+}
+
+static int
+password_step(s2_op *op)
+{
+    return libssh2_userauth_password_ex(
+        S2_RAW(op), op->b[0].p, (unsigned)op->b[0].len, op->b[1].p,
+        (unsigned)op->b[1].len, NULL);
+}
+
+s2_error *
+s2_session_userauth_password(s2_session *s, const char *username,
+                             const char *password)
+{
+    s2_op op =
+        S2_OP(s, password_step, "libssh2_userauth_password_ex", &s->scope, 0);
+
+    s2_op_text(&op, 0, username);
+    s2_op_text(&op, 1, password);
+    op.path = username;
+    return s2_op_call(&op);
+}
+
+/* --- keys ---------------------------------------------------------------- */
+
+static int
+fromfile_step(s2_op *op)
+{
+    return libssh2_userauth_publickey_fromfile_ex(
+        S2_RAW(op), op->b[0].p, (unsigned)op->b[0].len, op->b[3].p, op->b[1].p,
+        op->b[2].p);
+}
+
+s2_error *
+s2_session_userauth_publickey_fromfile(s2_session *s, const char *username,
+                                       const char *privatekey,
+                                       const char *passphrase,
+                                       const char *publickey)
+{
+    s2_op op = S2_OP(s, fromfile_step, "libssh2_userauth_publickey_fromfile_ex",
+                     &s->scope, 0);
+
+    s2_op_text(&op, 0, username);
+    s2_op_text(&op, 1, privatekey);
+    s2_op_text(&op, 2, passphrase);
+    s2_op_text(&op, 3, publickey);
+    op.path = privatekey;
+    return s2_op_call(&op);
+}
+
+static int
+frommemory_step(s2_op *op)
+{
+    return libssh2_userauth_publickey_frommemory(
+        S2_RAW(op), op->b[0].p, op->b[0].len, op->b[3].p, op->b[3].len,
+        op->b[1].p, op->b[1].len, op->b[2].p);
+}
+
+s2_error *
+s2_session_userauth_publickey_frommemory(s2_session *s, const char *username,
+                                         const void *privatekey,
+                                         size_t privatekey_len,
+                                         const char *passphrase,
+                                         const void *publickey,
+                                         size_t publickey_len)
+{
+    s2_op op = S2_OP(s, frommemory_step,
+                     "libssh2_userauth_publickey_frommemory", &s->scope, 0);
+
+    s2_op_text(&op, 0, username);
+    s2_op_bytes(&op, 1, privatekey, privatekey_len);
+    s2_op_text(&op, 2, passphrase);
+    s2_op_bytes(&op, 3, publickey_len ? publickey : NULL, publickey_len);
+    op.path = username;
+    return s2_op_call(&op);
+}
+
+static int
+hostbased_step(s2_op *op)
+{
+    /* One text holds both names: host, NUL, user. */
+    const char *host = op->b[0].p, *user = host + strlen(host) + 1;
+    unsigned user_len = (unsigned)strlen(user);
+
+    return libssh2_userauth_hostbased_fromfile_ex(
+        S2_RAW(op), user, user_len, op->b[3].p, op->b[1].p, op->b[2].p, host,
+        (unsigned)strlen(host), user, user_len);
+}
+
+s2_error *
+s2_session_userauth_hostbased_fromfile(s2_session *s, const char *username,
+                                       const char *privatekey,
+                                       const char *hostname,
+                                       const char *publickey,
+                                       const char *passphrase)
+{
+    s2_op op = S2_OP(s, hostbased_step,
+                     "libssh2_userauth_hostbased_fromfile_ex", &s->scope, 0);
+    s2_buf names = {0};
+    s2_error *err;
+
+    if (!s2_buf_set(&names, hostname, strlen(hostname) + 1 + strlen(username)))
+        return &s2_no_memory;
+    strcpy(names.data + strlen(hostname) + 1, username);
+    s2_op_bytes(&op, 0, names.data, names.len);
+    s2_op_text(&op, 1, privatekey);
+    s2_op_text(&op, 2, passphrase);
+    s2_op_text(&op, 3, publickey);
+    op.path = privatekey;
+    err = s2_op_call(&op);
+    s2_buf_free(&names);
+    return err;
+}
+
+/* --- keyboard-interactive ------------------------------------------------ */
+
+typedef struct question {
+    s2_op *op;
+    s2_prompts prompts;
+    s2_list answers;
+    bool answered;
+} question;
+
+static void
+ask(void *arg)
+{
+    question *q = arg;
+
+    q->answered = q->op->answer(q->op->answer_ctx, &q->prompts, &q->answers);
+}
+
+static bool
+question_fill(question *q, const char *name, int name_len,
+              const char *instruction, int instruction_len, int num_prompts,
+              const LIBSSH2_USERAUTH_KBDINT_PROMPT *prompts, bool *echo)
+{
+    if (!s2_buf_set(&q->prompts.name, name, name_len > 0 ? (size_t)name_len : 0) ||
+        !s2_buf_set(&q->prompts.instruction, instruction,
+                    instruction_len > 0 ? (size_t)instruction_len : 0))
+        return false;
+    for (int i = 0; i < num_prompts; i++) {
+        if (!s2_list_add(&q->prompts.texts, prompts[i].text, prompts[i].length))
+            return false;
+        echo[i] = prompts[i].echo;
+    }
+    q->prompts.echo = echo;
+    return true;
+}
+
+/* libssh2 frees the answers; one that is missing is sent empty. */
+static bool
+answer(s2_session *s, LIBSSH2_USERAUTH_KBDINT_RESPONSE *to, const void *text,
+       size_t len)
+{
+    char *copy = s2_alloc_new(&s->alloc, len + 1);
+
+    if (!copy)
+        return false;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    to->text = copy;
+    to->length = (unsigned)len;
+    return true;
+}
+
+static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(respond)
+{
+    s2_session *s = *abstract;
+    s2_op *op = s->asking;
+    question q = {.op = op};
+    bool echo[256], ok = num_prompts <= 256;
+
+    if (num_prompts > 0)
+        memset(responses, 0, (size_t)num_prompts * sizeof *responses);
+    if (op->b[1].p) {
+        for (int i = 0; i < num_prompts; i++)
+            ok = ok && answer(s, &responses[i], op->b[1].p, op->b[1].len);
+        return;
+    }
+    if (!op->answer || op->raised) /* whoever could answer has gone */
+        return;
+    ok = ok && question_fill(&q, name, name_len, instruction, instruction_len,
+                             num_prompts, prompts, echo);
+    if (ok) {
+        s2_op_call_out(op, ask, &q);
+        op->raised = !q.answered;
+    } else {
+        s->alloc.failed = true;
+    }
+    for (size_t i = 0; i < q.answers.count && (int)i < num_prompts; i++)
+        ok = ok && answer(s, &responses[i], q.answers.item[i].data,
+                          q.answers.item[i].len);
+    s2_buf_free(&q.prompts.name);
+    s2_buf_free(&q.prompts.instruction);
+    s2_list_free(&q.prompts.texts);
+    s2_list_free(&q.answers);
+}
+
+static int
+interactive_step(s2_op *op)
+{
+    int rc;
+
+    S2_SESSION(op)->asking = op;
+    rc = libssh2_userauth_keyboard_interactive_ex(
+        S2_RAW(op), op->b[0].p, (unsigned)op->b[0].len, respond);
+    S2_SESSION(op)->asking = NULL;
+    return rc;
+}
+
+static s2_error *
+interactive(s2_session *s, const char *username, const char *password,
+            s2_answer_fn callback, void *ctx)
+{
+    s2_op op = S2_OP(s, interactive_step,
+                     "libssh2_userauth_keyboard_interactive_ex", &s->scope,
+                     callback ? S2_LOCKED : 0);
+
+    s2_op_text(&op, 0, username);
+    s2_op_text(&op, 1, password);
+    op.answer = callback;
+    op.answer_ctx = ctx;
+    op.path = username;
+    return s2_op_call(&op);
+}
+
+s2_error *
+s2_session_userauth_keyboardinteractive(s2_session *s, const char *username,
+                                        const char *password)
+{
+    return interactive(s, username, password, NULL, NULL);
+}
+
+s2_error *
+s2_session_userauth_keyboardinteractive_callback(s2_session *s,
+                                                 const char *username,
+                                                 s2_answer_fn callback,
+                                                 void *ctx)
+{
+    return interactive(s, username, NULL, callback, ctx);
+}

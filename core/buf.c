@@ -1,0 +1,54 @@
+/* Bytes with an owner, and lists of them. */
+#include "internal.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+s2_buf_free(s2_buf *buf)
+{
+    if (buf->data)
+        OPENSSL_cleanse(buf->data, buf->len);
+    free(buf->data);
+    *buf = (s2_buf){0};
+}
+
+bool
+s2_buf_set(s2_buf *buf, const void *src, size_t len)
+{
+    char *data = malloc(len + 1);
+
+    if (!data)
+        return false;
+    if (len)
+        memcpy(data, src, len);
+    data[len] = '\0';
+    s2_buf_free(buf);
+    *buf = (s2_buf){data, len};
+    return true;
+}
+
+void
+s2_list_free(s2_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        s2_buf_free(&list->item[i]);
+    free(list->item);
+    *list = (s2_list){0};
+}
+
+bool
+s2_list_add(s2_list *list, const void *src, size_t len)
+{
+    s2_buf *item = realloc(list->item, (list->count + 1) * sizeof *item);
+
+    if (!item)
+        return false;
+    list->item = item;
+    item[list->count] = (s2_buf){0};
+    if (!s2_buf_set(&item[list->count], src, len))
+        return false;
+    list->count++;
+    return true;
+}

@@ -1,0 +1,456 @@
+/*
+ * Channel: one conversation inside a session.
+ *
+ * Reading leaves nothing behind in libssh2 and excludes nothing: one thread can
+ * read each stream while another writes.  A request that has an answer is in
+ * the session's scope: libssh2 fails one that meets another channel's answer.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+static int
+channel_finish(s2_obj *obj)
+{
+    s2_channel *ch = (s2_channel *)obj;
+
+    s2_record_drop(&ch->reading);
+    s2_record_drop(&ch->writing);
+    return ch->raw && !ch->borrowed ? libssh2_channel_free(ch->raw) : 0;
+}
+
+const s2_type s2_channel_type = {"channel", channel_finish, NULL, 4};
+
+s2_channel *
+s2_channel_new(void *parent, LIBSSH2_CHANNEL *raw, bool borrowed)
+{
+    s2_channel *ch = s2_obj_new(&s2_channel_type, sizeof *ch, parent);
+
+    if (ch) {
+        ch->raw = raw;
+        ch->borrowed = borrowed;
+    }
+    return ch;
+}
+
+/* --- opening ------------------------------------------------------------- */
+
+static int
+open_session_step(s2_op *op)
+{
+    LIBSSH2_CHANNEL *raw = libssh2_channel_open_ex(
+        S2_RAW(op), "session", sizeof "session" - 1,
+        LIBSSH2_CHANNEL_WINDOW_DEFAULT, LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0);
+
+    if (!raw)
+        return s2_op_null(op);
+    op->state = raw;
+    return 0;
+}
+
+/* A channel that nobody came back for is given back like any other. */
+static void
+open_settle(s2_op *op, int rc)
+{
+    if (rc >= 0)
+        s2_release(s2_channel_new(S2_SESSION(op), op->state, false));
+    op->state = NULL;
+}
+
+s2_error *
+s2_session_open_session(s2_session *s, s2_channel **out)
+{
+    s2_op op = S2_OP(s, open_session_step, "libssh2_channel_open_ex", &s->scope,
+                     S2_AUTHED);
+    s2_error *err;
+
+    op.settle = open_settle;
+    if ((err = s2_op_call(&op)))
+        return err;
+    *out = s2_channel_new(s, op.state, false);
+    return *out ? NULL : s2_session_leak(s);
+}
+
+/* --- requests ------------------------------------------------------------ */
+
+static int
+pty_step(s2_op *op)
+{
+    return libssh2_channel_request_pty_ex(
+        S2_CHANNEL(op), op->b[0].p, (unsigned)op->b[0].len, op->b[1].p,
+        (unsigned)op->b[1].len, (int)op->n[0], (int)op->n[1], (int)op->n[2],
+        (int)op->n[3]);
+}
+
+s2_error *
+s2_channel_pty(s2_channel *ch, const char *term, const void *modes,
+               size_t modes_len, int width, int height, int width_px,
+               int height_px)
+{
+    s2_op op = S2_OP(ch, pty_step, "libssh2_channel_request_pty_ex",
+                     &ch->obj.session->scope, 0);
+
+    s2_op_text(&op, 0, term);
+    s2_op_bytes(&op, 1, modes, modes_len);
+    op.n[0] = width;
+    op.n[1] = height;
+    op.n[2] = width_px;
+    op.n[3] = height_px;
+    op.path = term;
+    return s2_op_call(&op);
+}
+
+static int
+pty_size_step(s2_op *op)
+{
+    return libssh2_channel_request_pty_size_ex(
+        S2_CHANNEL(op), (int)op->n[0], (int)op->n[1], (int)op->n[2],
+        (int)op->n[3]);
+}
+
+s2_error *
+s2_channel_pty_size(s2_channel *ch, int width, int height, int width_px,
+                    int height_px)
+{
+    s2_op op = S2_OP(ch, pty_size_step, "libssh2_channel_request_pty_size_ex",
+                     &ch->writing, S2_BULK);
+
+    op.n[0] = width;
+    op.n[1] = height;
+    op.n[2] = width_px;
+    op.n[3] = height_px;
+    return s2_op_call(&op);
+}
+
+static int
+setenv_step(s2_op *op)
+{
+    return libssh2_channel_setenv_ex(S2_CHANNEL(op), (char *)op->b[0].p,
+                                     (unsigned)op->b[0].len, op->b[1].p,
+                                     (unsigned)op->b[1].len);
+}
+
+s2_error *
+s2_channel_setenv(s2_channel *ch, const char *varname, const char *value)
+{
+    s2_op op = S2_OP(ch, setenv_step, "libssh2_channel_setenv_ex",
+                     &ch->obj.session->scope, 0);
+
+    s2_op_text(&op, 0, varname);
+    s2_op_text(&op, 1, value);
+    op.path = varname;
+    return s2_op_call(&op);
+}
+
+static int
+process_startup_step(s2_op *op)
+{
+    return libssh2_channel_process_startup(
+        S2_CHANNEL(op), op->b[0].p, (unsigned)op->b[0].len, op->b[1].p,
+        (unsigned)op->b[1].len);
+}
+
+s2_error *
+s2_channel_process_startup(s2_channel *ch, const char *request,
+                           const char *message)
+{
+    s2_op op = S2_OP(ch, process_startup_step,
+                     "libssh2_channel_process_startup",
+                     &ch->obj.session->scope, 0);
+
+    s2_op_text(&op, 0, request);
+    s2_op_text(&op, 1, message);
+    op.path = request; /* the command may hold a secret */
+    return s2_op_call(&op);
+}
+
+s2_error *
+s2_channel_execute(s2_channel *ch, const char *command)
+{
+    return s2_channel_process_startup(ch, "exec", command);
+}
+
+s2_error *
+s2_channel_shell(s2_channel *ch)
+{
+    return s2_channel_process_startup(ch, "shell", NULL);
+}
+
+s2_error *
+s2_channel_subsystem(s2_channel *ch, const char *subsystem)
+{
+    return s2_channel_process_startup(ch, "subsystem", subsystem);
+}
+
+/* --- bytes --------------------------------------------------------------- */
+
+static int
+read_step(s2_op *op)
+{
+    ssize_t n = libssh2_channel_read_ex(S2_CHANNEL(op), (int)op->n[0], op->dst,
+                                        op->cap);
+
+    if (n == LIBSSH2_ERROR_EAGAIN && atomic_load(&op->self->closed))
+        return s2_op_fail(op, s2_error_new(S2_C_ChannelClosedError,
+                                           LIBSSH2_ERROR_CHANNEL_CLOSED,
+                                           op->func, NULL,
+                                           "the channel is closed"));
+    op->r[0] = n;
+    return n < 0 ? (int)n : 0;
+}
+
+s2_error *
+s2_channel_read(s2_channel *ch, int stream, void *dst, size_t cap, size_t *len)
+{
+    s2_op op = S2_OP(ch, read_step, "libssh2_channel_read_ex", NULL,
+                     S2_AFTER_END | S2_AFTER_CLOSE | S2_STATELESS);
+    s2_error *err;
+
+    op.n[0] = stream;
+    op.dst = dst;
+    op.cap = cap;
+    if (!cap) {
+        *len = 0;
+        return NULL;
+    }
+    if (!(err = s2_op_call(&op)))
+        *len = (size_t)op.r[0];
+    return err;
+}
+
+static int
+write_step(s2_op *op)
+{
+    s2_session *s = S2_SESSION(op);
+
+    while (op->done < op->b[0].len) {
+        ssize_t n;
+
+        if (s2_wire_queued(&s->wire) > S2_WIRE_ROOM && !op->left) {
+            op->idle = true;
+            return LIBSSH2_ERROR_EAGAIN;
+        }
+        n = libssh2_channel_write_ex(S2_CHANNEL(op), (int)op->n[0],
+                                     (const char *)op->b[0].p + op->done,
+                                     op->b[0].len - op->done);
+        if (n < 0 && n != LIBSSH2_ERROR_EAGAIN)
+            return (int)n;
+        if (n <= 0) {
+            /* Nothing is begun while the peer's window is closed; else a
+             * packet waits for the end of a key exchange. */
+            op->idle = !libssh2_channel_window_write_ex(S2_CHANNEL(op), NULL);
+            return LIBSSH2_ERROR_EAGAIN;
+        }
+        op->done += (size_t)n;
+        if (op->left)
+            break;
+    }
+    return 0;
+}
+
+/* The packet that was begun is at most so long. */
+static void
+write_park(s2_op *op)
+{
+    op->b[0].p = (const char *)op->b[0].p + op->done;
+    op->b[0].len -= op->done;
+    op->n[1] = (int64_t)op->b[0].len;
+    if (op->b[0].len > LIBSSH2_CHANNEL_PACKET_DEFAULT)
+        op->b[0].len = LIBSSH2_CHANNEL_PACKET_DEFAULT;
+}
+
+s2_error *
+s2_channel_write(s2_channel *ch, int stream, const void *src, size_t len,
+                 size_t *written)
+{
+    s2_op op = S2_OP(ch, write_step, "libssh2_channel_write_ex", &ch->writing,
+                     S2_BULK);
+    s2_error *err;
+
+    op.n[0] = stream;
+    op.n[1] = (int64_t)len;
+    op.park = write_park;
+    s2_op_bytes(&op, 0, src, len);
+    err = s2_op_call(&op);
+    *written = op.done;
+    return err;
+}
+
+static int
+flush_step(s2_op *op)
+{
+    op->r[0] = libssh2_channel_flush_ex(S2_CHANNEL(op), (int)op->n[0]);
+    return op->r[0] < 0 ? (int)op->r[0] : 0;
+}
+
+s2_error *
+s2_channel_flush(s2_channel *ch, int stream, int *result)
+{
+    s2_op op = S2_OP(ch, flush_step, "libssh2_channel_flush_ex", &ch->reading,
+                     S2_SAME_SELF | S2_AFTER_END | S2_AFTER_CLOSE);
+    s2_error *err;
+
+    op.n[0] = stream;
+    if (!(err = s2_op_call(&op)))
+        *result = (int)op.r[0];
+    return err;
+}
+
+/* --- the end ------------------------------------------------------------- */
+
+enum { EVEN_LATE = S2_AFTER_END | S2_AFTER_CLOSE };
+
+static int
+eof_step(s2_op *op)
+{
+    op->r[0] = libssh2_channel_eof(S2_CHANNEL(op));
+    return op->r[0] < 0 ? (int)op->r[0] : 0;
+}
+
+s2_error *
+s2_channel_eof(s2_channel *ch, bool *result)
+{
+    s2_op op = S2_OP(ch, eof_step, "libssh2_channel_eof", NULL,
+                     S2_QUICK | EVEN_LATE);
+    s2_error *err;
+
+    if (!(err = s2_op_call(&op)))
+        *result = op.r[0] == 1;
+    return err;
+}
+
+static int
+send_eof_step(s2_op *op)
+{
+    return libssh2_channel_send_eof(S2_CHANNEL(op));
+}
+
+s2_error *
+s2_channel_send_eof(s2_channel *ch)
+{
+    s2_op op = S2_OP(ch, send_eof_step, "libssh2_channel_send_eof",
+                     &ch->writing, S2_BULK);
+
+    return s2_op_call(&op);
+}
+
+static int
+wait_eof_step(s2_op *op)
+{
+    int rc = libssh2_channel_wait_eof(S2_CHANNEL(op));
+    unsigned long unread = 0, window;
+
+    if (rc != LIBSSH2_ERROR_EAGAIN)
+        return rc;
+    /* The end cannot come while unread bytes fill the window. */
+    window = libssh2_channel_window_read_ex(S2_CHANNEL(op), &unread, NULL);
+    return window <= unread ? LIBSSH2_ERROR_CHANNEL_WINDOW_FULL : rc;
+}
+
+s2_error *
+s2_channel_wait_eof(s2_channel *ch)
+{
+    s2_op op = S2_OP(ch, wait_eof_step, "libssh2_channel_wait_eof", NULL,
+                     EVEN_LATE | S2_STATELESS);
+
+    return s2_op_call(&op);
+}
+
+static int
+close_step(s2_op *op)
+{
+    s2_session *s = S2_SESSION(op);
+    int rc;
+
+    if (!atomic_exchange(&op->self->closed, true))
+        s2_session_wake_all(s); /* no reader waits for more */
+    if (s->dead)
+        return 0;
+    rc = libssh2_channel_close(S2_CHANNEL(op));
+    return rc == LIBSSH2_ERROR_CHANNEL_CLOSED ? 0 : rc;
+}
+
+s2_error *
+s2_channel_close(s2_channel *ch)
+{
+    s2_op op = S2_OP(ch, close_step, "libssh2_channel_close", &ch->writing,
+                     EVEN_LATE | S2_BULK);
+
+    return s2_op_call(&op);
+}
+
+static int
+wait_closed_step(s2_op *op)
+{
+    return S2_SESSION(op)->dead ? 0
+                                : libssh2_channel_wait_closed(S2_CHANNEL(op));
+}
+
+s2_error *
+s2_channel_wait_closed(s2_channel *ch)
+{
+    s2_op op = S2_OP(ch, wait_closed_step, "libssh2_channel_wait_closed",
+                     NULL, EVEN_LATE | S2_STATELESS);
+
+    return s2_op_call(&op);
+}
+
+static int
+exit_status_step(s2_op *op)
+{
+    char *name = NULL;
+
+    op->r[0] = libssh2_channel_get_exit_status(S2_CHANNEL(op));
+    /* libssh2 answers 0 for a command that a signal has ended. */
+    if (!op->r[0] &&
+        !libssh2_channel_get_exit_signal(S2_CHANNEL(op), &name, NULL, NULL,
+                                         NULL, NULL, NULL) &&
+        name) {
+        op->r[0] = -1;
+        libssh2_free(S2_RAW(op), name);
+    }
+    return 0;
+}
+
+s2_error *
+s2_channel_get_exit_status(s2_channel *ch, int *result)
+{
+    s2_op op = S2_OP(ch, exit_status_step, "libssh2_channel_get_exit_status",
+                     NULL, S2_QUICK | EVEN_LATE);
+    s2_error *err;
+
+    if (!(err = s2_op_call(&op)))
+        *result = (int)op.r[0];
+    return err;
+}
+
+static int
+exit_signal_step(s2_op *op)
+{
+    s2_buf **to = op->dst;
+    char *text[3] = {NULL, NULL, NULL};
+    size_t len[3] = {0, 0, 0};
+    int rc = libssh2_channel_get_exit_signal(S2_CHANNEL(op), &text[0], &len[0],
+                                             &text[1], &len[1], &text[2],
+                                             &len[2]);
+
+    for (int i = 0; i < 3; i++) {
+        if (!rc && text[i] && !s2_buf_set(to[i], text[i], len[i]))
+            rc = s2_op_fail(op, &s2_no_memory);
+        if (text[i])
+            libssh2_free(S2_RAW(op), text[i]);
+    }
+    return rc;
+}
+
+s2_error *
+s2_channel_get_exit_signal(s2_channel *ch, s2_buf *name, s2_buf *text,
+                           s2_buf *language)
+{
+    s2_op op = S2_OP(ch, exit_signal_step, "libssh2_channel_get_exit_signal",
+                     NULL, S2_QUICK | EVEN_LATE);
+    s2_buf *to[] = {name, text, language};
+
+    op.dst = to;
+    return s2_op_call(&op);
+}

@@ -1,0 +1,468 @@
+/*
+ * SFTPHandle: an open file or directory.
+ *
+ * What was read for a caller who had left by then is kept for the next one, so
+ * an abandoned read loses nothing.
+ */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SLICE = 4 << 20,    /* as much as one call keeps in flight */
+    NAME_CAP = 65536,   /* a longer name would lose the rest of its packet */
+    KEPT_CAP = 65536,
+};
+
+struct s2_dirent {
+    size_t name_len, long_len;
+    LIBSSH2_SFTP_ATTRIBUTES attrs;
+    char name[NAME_CAP], longname[NAME_CAP];
+};
+
+static int
+file_finish(s2_obj *obj)
+{
+    s2_file *f = (s2_file *)obj;
+    s2_sftp *sftp = (s2_sftp *)obj->parent;
+    int rc;
+
+    if (!f->raw)
+        return 0;
+    rc = libssh2_sftp_close_handle(f->raw);
+    if (rc != LIBSSH2_ERROR_EAGAIN) {
+        f->raw = NULL;
+        sftp->handles--;
+    }
+    return rc;
+}
+
+static void
+file_destroy(s2_obj *obj)
+{
+    s2_file *f = (s2_file *)obj;
+
+    s2_buf_free(&f->path);
+    s2_buf_free(&f->kept);
+    free(f->entry);
+}
+
+const s2_type s2_file_type = {"file", file_finish, file_destroy, 0};
+
+/* --- opening and closing ------------------------------------------------- */
+
+static int
+open_step(s2_op *op)
+{
+    op->state = libssh2_sftp_open_ex(
+        S2_SFTP_RAW(op), op->b[0].p, (unsigned)op->b[0].len,
+        (unsigned long)op->n[0], (long)op->n[1], (int)op->n[2]);
+    return op->state ? 0 : s2_op_null(op);
+}
+
+static s2_file *
+file_new(s2_sftp *sftp, LIBSSH2_SFTP_HANDLE *raw, const char *path, size_t len)
+{
+    s2_file *f = s2_obj_new(&s2_file_type, sizeof *f, sftp);
+
+    if (f && !s2_buf_set(&f->path, path, len)) {
+        s2_release(f);
+        f = NULL;
+    }
+    if (f)
+        f->raw = raw;
+    return f;
+}
+
+static void
+open_settle(s2_op *op, int rc)
+{
+    s2_sftp *sftp = (s2_sftp *)op->self;
+
+    if (rc < 0)
+        return;
+    sftp->handles++;
+    s2_release(file_new(sftp, op->state, op->b[0].p, op->b[0].len));
+}
+
+/* The handle counts from the very turn in which it came to be. */
+static int
+open_counted(s2_op *op)
+{
+    int rc = open_step(op);
+
+    if (rc >= 0 && !op->left)
+        ((s2_sftp *)op->self)->handles++;
+    return rc;
+}
+
+static s2_error *
+open_call(s2_sftp *sftp, const char *path, unsigned long flags, long mode,
+          int type, s2_file **out)
+{
+    s2_op op =
+        S2_OP(sftp, open_counted, "libssh2_sftp_open_ex", &sftp->scope, 0);
+    s2_error *err;
+
+    s2_op_text(&op, 0, path);
+    op.n[0] = (int64_t)flags;
+    op.n[1] = mode;
+    op.n[2] = type;
+    op.path = path;
+    op.settle = open_settle;
+    if ((err = s2_op_call(&op)))
+        return err;
+    *out = file_new(sftp, op.state, path, op.b[0].len);
+    return *out ? NULL : s2_session_leak(sftp->obj.session);
+}
+
+s2_error *
+s2_sftp_open(s2_sftp *sftp, const char *filename, unsigned long flags,
+             long mode, s2_file **out)
+{
+    return open_call(sftp, filename, flags, mode, LIBSSH2_SFTP_OPENFILE, out);
+}
+
+s2_error *
+s2_sftp_opendir(s2_sftp *sftp, const char *path, s2_file **out)
+{
+    return open_call(sftp, path, 0, 0, LIBSSH2_SFTP_OPENDIR, out);
+}
+
+static int
+close_step(s2_op *op)
+{
+    s2_file *f = (s2_file *)op->self;
+    int rc;
+
+    if (!atomic_exchange(&op->self->closed, true))
+        s2_session_wake_all(S2_SESSION(op));
+    if (!f->raw || S2_SESSION(op)->dead)
+        return 0;
+    rc = libssh2_sftp_close_handle(f->raw);
+    if (rc != LIBSSH2_ERROR_EAGAIN) {
+        f->raw = NULL;
+        ((s2_sftp *)op->self->parent)->handles--;
+    }
+    return rc;
+}
+
+s2_error *
+s2_file_close(s2_file *f)
+{
+    s2_sftp *sftp = (s2_sftp *)f->obj.parent;
+    s2_op op = S2_OP(f, close_step, "libssh2_sftp_close_handle", &sftp->scope,
+                     S2_AFTER_END | S2_AFTER_CLOSE);
+
+    return s2_op_call(&op);
+}
+
+bool
+s2_file_closed(s2_file *f)
+{
+    return atomic_load(&f->obj.closed);
+}
+
+/* --- reading ------------------------------------------------------------- */
+
+/* An op on a file: the scope is its SFTP's. */
+static s2_op
+file_op(s2_file *f, int (*step)(s2_op *), const char *func, unsigned flags)
+{
+    s2_sftp *sftp = (s2_sftp *)f->obj.parent;
+    s2_op op = S2_OP(f, step, func, &sftp->scope, flags);
+
+    return op;
+}
+
+static int
+read_step(s2_op *op)
+{
+    s2_file *f = (s2_file *)op->self;
+    size_t kept = f->kept.len - f->kept_used;
+    ssize_t n;
+
+    if (kept && !op->left) {
+        if (kept > op->cap)
+            kept = op->cap;
+        memcpy(op->dst, f->kept.data + f->kept_used, kept);
+        f->kept_used += kept;
+        op->r[0] = (int64_t)kept;
+        return 0;
+    }
+    if (op->left && !op->dst) {
+        if (op->cap > KEPT_CAP)
+            op->cap = KEPT_CAP;
+        if (!(op->dst = op->state = malloc(op->cap)))
+            return s2_op_fail(op, &s2_no_memory);
+    }
+    n = libssh2_sftp_read(f->raw, op->dst, op->cap);
+    op->r[0] = n;
+    return n < 0 ? (int)n : 0;
+}
+
+static void
+read_settle(s2_op *op, int rc)
+{
+    s2_file *f = (s2_file *)op->self;
+
+    /* Nothing is kept already: else the read would not have begun. */
+    if (rc >= 0 && op->r[0] > 0) {
+        f->kept_used = 0;
+        if (!s2_buf_set(&f->kept, op->dst, (size_t)op->r[0]))
+            s2_session_end(S2_SESSION(op), &s2_no_memory);
+    }
+    free(op->state);
+    op->state = NULL;
+}
+
+s2_error *
+s2_file_read(s2_file *f, void *dst, size_t cap, size_t *len)
+{
+    s2_op op = file_op(f, read_step, "libssh2_sftp_read", S2_SAME_SELF);
+    s2_error *err;
+
+    op.dst = dst;
+    op.cap = cap;
+    op.settle = read_settle;
+    if (!cap) {
+        *len = 0;
+        return NULL;
+    }
+    if (!(err = s2_op_call(&op)))
+        *len = (size_t)op.r[0];
+    return err;
+}
+
+/* --- writing ------------------------------------------------------------- */
+
+/* libssh2 queues what it is given and answers as the server acknowledges: the
+ * same bytes are handed over again until then.  r[0] tells how far it got. */
+static int
+write_step(s2_op *op)
+{
+    s2_file *f = (s2_file *)op->self;
+
+    while (op->done < op->b[0].len) {
+        size_t left = op->b[0].len - op->done;
+        ssize_t n;
+
+        if (left > SLICE)
+            left = SLICE;
+        if (op->r[0] < (int64_t)(op->done + left))
+            op->r[0] = (int64_t)(op->done + left);
+        n = libssh2_sftp_write(f->raw, (const char *)op->b[0].p + op->done,
+                               left);
+        if (n < 0)
+            return (int)n;
+        if (!n)
+            return LIBSSH2_ERROR_EAGAIN;
+        op->done += (size_t)n;
+    }
+    return 0;
+}
+
+static void
+write_park(s2_op *op)
+{
+    op->b[0].p = (const char *)op->b[0].p + op->done;
+    op->n[0] = (int64_t)(op->b[0].len - op->done);
+    op->b[0].len = (size_t)op->r[0] - op->done;
+    op->r[0] = (int64_t)op->b[0].len;
+}
+
+s2_error *
+s2_file_write(s2_file *f, const void *src, size_t len, size_t *written)
+{
+    s2_op op = file_op(f, write_step, "libssh2_sftp_write", S2_BULK);
+    s2_error *err;
+
+    op.n[0] = (int64_t)len;
+    op.park = write_park;
+    s2_op_bytes(&op, 0, src, len);
+    if (!len) {
+        *written = 0;
+        return NULL;
+    }
+    err = s2_op_call(&op);
+    *written = op.done;
+    return err;
+}
+
+/* --- directories --------------------------------------------------------- */
+
+static int
+readdir_step(s2_op *op)
+{
+    s2_file *f = (s2_file *)op->self;
+    struct s2_dirent *e = op->state;
+    int rc;
+
+    if (f->entry && !op->left) {
+        op->state = f->entry;
+        f->entry = NULL;
+        free(e);
+        return 0;
+    }
+    if (!e && !(e = op->state = malloc(sizeof *e)))
+        return s2_op_fail(op, &s2_no_memory);
+    memset(&e->attrs, 0, sizeof e->attrs);
+    e->longname[0] = '\0';
+    rc = libssh2_sftp_readdir_ex(f->raw, e->name, sizeof e->name, e->longname,
+                                 sizeof e->longname, &e->attrs);
+    if (rc < 0)
+        return rc;
+    e->name_len = (size_t)rc;
+    e->long_len = strnlen(e->longname, sizeof e->longname);
+    return 0;
+}
+
+static void
+readdir_settle(s2_op *op, int rc)
+{
+    s2_file *f = (s2_file *)op->self;
+
+    if (rc >= 0)
+        f->entry = op->state;
+    else
+        free(op->state);
+    op->state = NULL;
+}
+
+s2_error *
+s2_file_readdir(s2_file *f, s2_buf *name, s2_buf *longname, s2_attrs *attrs)
+{
+    s2_op op =
+        file_op(f, readdir_step, "libssh2_sftp_readdir_ex", S2_SAME_SELF);
+    s2_error *err;
+    struct s2_dirent *e;
+
+    op.settle = readdir_settle;
+    err = s2_op_call(&op);
+    e = op.state;
+    if (!err && e->name_len) {
+        if (!s2_buf_set(name, e->name, e->name_len) ||
+            !s2_buf_set(longname, e->longname, e->long_len))
+            err = &s2_no_memory;
+        s2_attrs_from(attrs, &e->attrs);
+    }
+    free(e);
+    return err;
+}
+
+/* --- position and attributes --------------------------------------------- */
+
+static int
+seek_step(s2_op *op)
+{
+    s2_file *f = (s2_file *)op->self;
+
+    s2_buf_free(&f->kept);
+    f->kept_used = 0;
+    libssh2_sftp_seek64(f->raw, (libssh2_uint64_t)op->n[0]);
+    return 0;
+}
+
+s2_error *
+s2_file_seek64(s2_file *f, uint64_t offset)
+{
+    s2_op op = file_op(f, seek_step, "libssh2_sftp_seek64", 0);
+
+    op.n[0] = (int64_t)offset;
+    return s2_op_call(&op);
+}
+
+static int
+tell_step(s2_op *op)
+{
+    s2_file *f = (s2_file *)op->self;
+
+    op->r[0] = (int64_t)(libssh2_sftp_tell64(f->raw) -
+                         (f->kept.len - f->kept_used));
+    return 0;
+}
+
+s2_error *
+s2_file_tell64(s2_file *f, uint64_t *result)
+{
+    s2_op op = file_op(f, tell_step, "libssh2_sftp_tell64", S2_QUICK);
+    s2_error *err;
+
+    op.scope = NULL; /* a position can be told at any time */
+    if (!(err = s2_op_call(&op)))
+        *result = (uint64_t)op.r[0];
+    return err;
+}
+
+static int
+fstat_step(s2_op *op)
+{
+    LIBSSH2_SFTP_ATTRIBUTES attrs = {0};
+    int rc = libssh2_sftp_fstat_ex(S2_FILE(op), &attrs, 0);
+
+    if (!rc && op->dst)
+        s2_attrs_from(op->dst, &attrs);
+    return rc;
+}
+
+s2_error *
+s2_file_fstat(s2_file *f, s2_attrs *attrs)
+{
+    s2_op op = file_op(f, fstat_step, "libssh2_sftp_fstat_ex", 0);
+
+    op.dst = attrs;
+    return s2_op_call(&op);
+}
+
+static int
+fsetstat_step(s2_op *op)
+{
+    LIBSSH2_SFTP_ATTRIBUTES attrs;
+
+    s2_attrs_to(&attrs, op->b[0].p);
+    return libssh2_sftp_fstat_ex(S2_FILE(op), &attrs, 1);
+}
+
+s2_error *
+s2_file_fsetstat(s2_file *f, const s2_attrs *attrs)
+{
+    s2_op op = file_op(f, fsetstat_step, "libssh2_sftp_fstat_ex", 0);
+
+    s2_op_bytes(&op, 0, attrs, sizeof *attrs);
+    return s2_op_call(&op);
+}
+
+static int
+fstatvfs_step(s2_op *op)
+{
+    LIBSSH2_SFTP_STATVFS vfs = {0};
+    int rc = libssh2_sftp_fstatvfs(S2_FILE(op), &vfs);
+
+    if (!rc && op->dst)
+        s2_statvfs_from(op->dst, &vfs);
+    return rc;
+}
+
+s2_error *
+s2_file_fstatvfs(s2_file *f, s2_statvfs *vfs)
+{
+    s2_op op = file_op(f, fstatvfs_step, "libssh2_sftp_fstatvfs", 0);
+
+    op.dst = vfs;
+    return s2_op_call(&op);
+}
+
+static int
+fsync_step(s2_op *op)
+{
+    return libssh2_sftp_fsync(S2_FILE(op));
+}
+
+s2_error *
+s2_file_fsync(s2_file *f)
+{
+    s2_op op = file_op(f, fsync_step, "libssh2_sftp_fsync", 0);
+
+    return s2_op_call(&op);
+}

@@ -1,0 +1,312 @@
+/*
+ * What the core's files share: allocator, wire, waiting, operations, objects.
+ *
+ * Whoever adds a call writes a step function and calls s2_op_call(); nothing
+ * outside op.c locks, waits or calls the host.  A step runs inside its
+ * session's turn, so it alone touches the session; it never blocks.
+ */
+#ifndef S2_INTERNAL_H
+#define S2_INTERNAL_H
+
+#include "s2.h"
+#include "s2_have.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+/* --- errors -------------------------------------------------------------- */
+
+/* A static stand-in is returned when there is no memory for a real one. */
+s2_error *s2_error_new(s2_class cls, int code, const char *func,
+                       const char *path, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+s2_error *s2_error_copy(const s2_error *err);
+s2_class s2_class_of_code(int code);
+s2_class s2_class_of_status(unsigned long status);
+extern s2_error s2_again, s2_no_memory;
+
+/* --- allocator: alloc.c -------------------------------------------------- */
+
+/*
+ * A session's memory: every block that libssh2 holds, in one list.
+ *
+ * Once anything went wrong (`keep`) a freed block stays until the end: libssh2
+ * reads and frees some blocks again on its way out of a failure.
+ */
+typedef struct s2_alloc {
+    struct s2_block *blocks;
+    size_t count, bytes;
+    long fail_at; /* fail the n-th allocation from now; 0: none */
+    bool failed, keep;
+} s2_alloc;
+
+void *s2_alloc_new(s2_alloc *a, size_t size);
+void *s2_alloc_resize(s2_alloc *a, void *p, size_t size);
+void s2_alloc_free(s2_alloc *a, void *p);
+void s2_alloc_end(s2_alloc *a);
+
+/* --- wire: wire.c -------------------------------------------------------- */
+
+/*
+ * The bytes between libssh2 and the peer.
+ *
+ * libssh2 never sees a short write or a dying connection: what the socket does
+ * not take is queued, and past the end reads answer "would block" and writes
+ * succeed.  So no packet is ever half-sent, what has arrived can still be
+ * read, and the engine alone says that the session is over.
+ */
+typedef struct s2_wire {
+    int fd;      /* ours; -1: none */
+    int user_fd; /* the descriptor it is a duplicate of; -1: none */
+    dev_t dev;
+    ino_t ino;
+    unsigned char *out;
+    size_t out_start, out_end, out_cap;
+    uint64_t received, sent;
+    int end_code;  /* LIBSSH2_ERROR_* once it is over, else 0 */
+    int end_errno; /* why, or 0 for an orderly end */
+    bool ending;   /* the session is being freed: make libssh2 give up */
+} s2_wire;
+
+enum { S2_WIRE_ROOM = 65536 }; /* a bulk call waits while more is queued */
+
+s2_error *s2_wire_open(s2_wire *w, int fd, bool ours);
+void s2_wire_close(s2_wire *w);
+void s2_wire_flush(s2_wire *w);
+void s2_wire_check(s2_wire *w); /* is the user's descriptor still open? */
+size_t s2_wire_queued(const s2_wire *w);
+ssize_t s2_wire_send(s2_wire *w, const void *src, size_t len);
+ssize_t s2_wire_recv(s2_wire *w, void *dst, size_t cap);
+
+/* --- waiting: wait.c ----------------------------------------------------- */
+
+typedef struct s2_scope s2_scope;
+
+/* One waiting call; on the heap, since a greenlet's stack moves. */
+typedef struct s2_waiter {
+    struct s2_waiter *next;
+    int fd[2];             /* a pipe: read end, write end */
+    bool woken;            /* a byte is in it */
+    const s2_scope *scope; /* what it waits for, or NULL */
+    int need;              /* directions of the session's socket, or 0 */
+} s2_waiter;
+
+s2_waiter *s2_waiter_get(void); /* NULL when descriptors run out */
+void s2_waiter_put(s2_waiter *w);
+void s2_waiter_wake(s2_waiter *w);
+void s2_waiter_clear(s2_waiter *w);
+
+int64_t s2_now(void); /* monotonic, in milliseconds */
+/* poll() both; S2_READY, S2_TIMED_OUT, or S2_RAISED for EINTR. */
+int s2_poll(int fd, int wake_fd, int directions, int timeout_ms);
+
+/* --- turns: wait.c ------------------------------------------------------- */
+
+/* A lock in order of arrival, so that no thread of two starves. */
+typedef struct s2_turn {
+    pthread_mutex_t mutex;
+    pthread_cond_t passed;
+    unsigned next, serving;
+} s2_turn;
+
+void s2_turn_init(s2_turn *t);
+void s2_turn_lock(s2_turn *t);
+bool s2_turn_try(s2_turn *t);
+void s2_turn_unlock(s2_turn *t);
+void s2_turn_destroy(s2_turn *t);
+
+/* --- objects: obj.c ------------------------------------------------------ */
+
+typedef struct s2_obj s2_obj;
+
+typedef struct s2_type {
+    const char *name;
+    /* Give libssh2's part back, one step at a time: 0, EAGAIN or an error,
+     * which counts as done.  NULL: there is no such part. */
+    int (*finish)(s2_obj *obj);
+    void (*destroy)(s2_obj *obj); /* free what the struct owns; or NULL */
+    int rank; /* a session's end finishes lower ranks first */
+} s2_type;
+
+struct s2_obj {
+    const s2_type *type;
+    atomic_uint refs;
+    atomic_bool closed;
+    s2_obj *parent;      /* held */
+    s2_session *session; /* itself, for a session */
+    s2_obj *next_parked;
+};
+
+/* A zeroed object of `size` bytes that holds its parent; NULL: no memory. */
+void *s2_obj_new(const s2_type *type, size_t size, void *parent);
+void s2_parked_advance(s2_session *s);
+void s2_parked_finish(s2_session *s);
+
+extern const s2_type s2_session_type, s2_channel_type, s2_sftp_type,
+    s2_file_type, s2_knownhost_type, s2_entry_type, s2_agent_type,
+    s2_identity_type;
+
+/* --- operations: op.c ---------------------------------------------------- */
+
+/* Calls that exclude each other inside libssh2 share a scope. */
+struct s2_scope {
+    struct s2_op *parked; /* begun, and left by its caller */
+    uint64_t live;        /* the call that has the scope; 0: none */
+};
+
+enum {
+    S2_QUICK = 1,      /* neither sends nor receives */
+    S2_EARLY = 2,      /* allowed before the handshake */
+    S2_AFTER_END = 4,  /* allowed once the connection is gone */
+    S2_AFTER_CLOSE = 8,   /* allowed on a closed object */
+    S2_AUTHED = 16,    /* needs an authenticated session */
+    S2_STATELESS = 32, /* leaves nothing behind when it would block */
+    S2_SAME_SELF = 64, /* any call of this function on the object resumes it */
+    S2_BULK = 128,     /* fills the queue: wait until it has room */
+    S2_LOCKED = 256,   /* keep the interpreter's lock: it calls back */
+    S2_SHAKES = 512,   /* makes the handshake: a failure ends the session */
+};
+
+typedef struct s2_op {
+    int (*step)(struct s2_op *op); /* one try: >= 0, EAGAIN or an error */
+    /* A result that nobody took: undo or keep it.  NULL: nothing to do. */
+    void (*settle)(struct s2_op *op, int rc);
+    /* What stays of the arguments in the copy that is left behind. */
+    void (*park)(struct s2_op *op);
+    const char *func;
+    s2_obj *self;
+    s2_scope *scope;
+    unsigned flags;
+    struct {
+        const void *p;
+        size_t len;
+    } b[4];           /* bytes in: borrowed, or owned by a parked op */
+    int64_t n[6];     /* numbers in */
+    const char *path; /* one of b, or NULL: what an error names */
+    s2_class cls;     /* of an error that has no better class; 0: by code */
+    s2_error *error;  /* set by a step that returns S2_FAILED */
+    /* Results, and state between steps: */
+    void *dst;
+    size_t cap, done;
+    void *state; /* freed by settle, or by the caller of s2_op_call */
+    int64_t r[4];
+    s2_answer_fn answer;
+    void *answer_ctx;
+    int wait_fd, wait_directions; /* instead of the session's socket */
+    int wait_ms;                  /* try again after so long; 0: no need */
+    int timeout;                  /* ms, instead of the session's; 0: as that */
+    int64_t deadline;             /* when the call times out; 0: never */
+    bool idle; /* set by a step that would block, and left nothing behind */
+    bool raised; /* the language raised inside a callback */
+    bool left; /* the caller has gone: finish only what was begun */
+    bool owed; /* and was told to call again: keep the result for it */
+    int rc;
+    struct s2_op *next;
+} s2_op;
+
+#define S2_FAILED (-10000) /* a step's rc: the error is in op->error */
+
+/* An op on `object`, to be filled in and called. */
+#define S2_OP(object, stepper, name, where, bits)                              \
+    {                                                                          \
+        .step = (stepper), .func = (name), .self = (s2_obj *)(object),         \
+        .scope = (where), .flags = (bits), .wait_fd = -1                       \
+    }
+
+void s2_op_text(s2_op *op, int i, const char *text); /* NULL is kept */
+void s2_op_bytes(s2_op *op, int i, const void *p, size_t len);
+s2_error *s2_op_call(s2_op *op);
+/* For a step: fail with this error. */
+int s2_op_fail(s2_op *op, s2_error *err);
+/* For a step: libssh2 answered NULL; why? */
+int s2_op_null(s2_op *op);
+/* The scope in which a call on the object was left, or NULL. */
+s2_scope *s2_scope_left(s2_obj *obj);
+/* For finish and destroy: forget what was left in a scope. */
+void s2_record_drop(s2_scope *scope);
+/* For the end of an object: forget the results that were kept for it. */
+void s2_owed_drop(s2_session *s, const s2_obj *obj);
+/* Try what was left in a scope: 0 once it is free of it, else EAGAIN. */
+int s2_record_advance(s2_session *s, s2_scope *scope);
+/* Let language code in: the session is held, its turn free. */
+void s2_op_call_out(s2_op *op, void (*fn)(void *), void *arg);
+
+/* --- Session ------------------------------------------------------------- */
+
+struct s2_session {
+    s2_obj obj;
+    LIBSSH2_SESSION *raw;
+    s2_alloc alloc;
+    s2_wire wire;
+    s2_turn turn;
+    s2_scope scope; /* handshake, authentication, opening, disconnecting */
+    s2_op *owed;    /* finished, and not yet called for again */
+    s2_waiter *waiters, *watcher; /* the watcher polls the socket */
+    int watched;                  /* the directions it polls for */
+    bool held;                    /* language code is in a callback */
+    uintptr_t holder, caller;     /* whose; who has the turn */
+    s2_op *asking;                /* the call that libssh2 calls back for */
+    s2_error *dead; /* why the session is over; NULL: it is not */
+    _Atomic(s2_obj *) dropped; /* pushed by any thread, without a lock */
+    s2_obj *parked;
+    unsigned generation; /* of the process that made it */
+    bool shaken;         /* the handshake went through */
+    char *goodbye;       /* the server's reason for disconnecting */
+    atomic_bool blocking;
+    atomic_long timeout;
+    bool keep_reply;
+    int64_t keep_every, keep_next, heard; /* ms */
+    uint64_t heard_bytes;
+};
+
+/* Blocks that libssh2 kept over the orderly end of a session; for tests. */
+extern atomic_size_t s2_leaked;
+extern unsigned s2_generation; /* changes in a forked child */
+
+/* End the session: every later call fails with this error, which it takes. */
+void s2_session_end(s2_session *s, s2_error *why);
+void s2_session_wake_all(s2_session *s);
+/* A handle of libssh2's was lost for want of memory: end the session. */
+s2_error *s2_session_leak(s2_session *s);
+int s2_handshake_step(s2_op *op);
+
+/* --- the other classes --------------------------------------------------- */
+
+struct s2_channel {
+    s2_obj obj;
+    LIBSSH2_CHANNEL *raw;
+    s2_scope reading, writing;
+    bool borrowed; /* it is an SFTP's own */
+};
+
+struct s2_sftp {
+    s2_obj obj;
+    LIBSSH2_SFTP *raw;
+    s2_scope scope;
+    unsigned handles; /* not yet given back */
+};
+
+struct s2_file {
+    s2_obj obj;
+    LIBSSH2_SFTP_HANDLE *raw;
+    s2_buf path;
+    s2_buf kept;      /* read for a caller who had left */
+    size_t kept_used;
+    struct s2_dirent *entry; /* the same, of a directory */
+};
+
+void s2_attrs_from(s2_attrs *to, const LIBSSH2_SFTP_ATTRIBUTES *from);
+void s2_attrs_to(LIBSSH2_SFTP_ATTRIBUTES *to, const s2_attrs *from);
+void s2_statvfs_from(s2_statvfs *to, const LIBSSH2_SFTP_STATVFS *from);
+s2_error *s2_knownhost_types(s2_knownhost *kh, const char *host, int port,
+                             s2_buf *prefs);
+s2_channel *s2_channel_new(void *parent, LIBSSH2_CHANNEL *raw, bool borrowed);
+
+#define S2_SESSION(op) ((op)->self->session)
+#define S2_RAW(op) (S2_SESSION(op)->raw)
+#define S2_CHANNEL(op) (((s2_channel *)(op)->self)->raw)
+#define S2_SFTP_RAW(op) (((s2_sftp *)(op)->self)->raw)
+#define S2_FILE(op) (((s2_file *)(op)->self)->raw)
+
+#endif

@@ -1,0 +1,914 @@
+/*
+ * The engine: every call into libssh2 that can fail or wait goes through here.
+ *
+ * A call takes turns.  In a turn it flushes the wire, advances what was
+ * dropped, finishes what another caller left in its scope, and tries its step;
+ * between turns it waits, on the socket if nobody else does, else on its own
+ * pipe.  Every list is changed inside a turn, so no wake-up is lost.
+ */
+#include "internal.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { POLL_SLICE = 1000, SILENT_INTERVALS = 3, MAX_OWED = 64 };
+
+typedef struct call {
+    s2_op *op;
+    s2_session *s;
+    s2_waiter *waiter;
+    uint64_t id;
+    int64_t deadline; /* ms, 0: none */
+    uintptr_t caller;
+    bool blocking, polls;
+    bool begun;    /* the step was tried: it may have left state behind */
+    bool finished; /* the result is there; only the queue is to be sent */
+    enum { NOT_RUN, DONE, WAIT } state;
+    s2_error *err;
+    int fd, directions; /* what to wait for, */
+    int64_t until;      /* and how long; 0: for ever */
+} call;
+
+/* --- the host ------------------------------------------------------------ */
+
+static void
+plain_run(void *ctx, void (*fn)(void *), void *arg)
+{
+    (void)ctx;
+    fn(arg);
+}
+
+static int
+plain_wait(void *ctx, int fd, int wake_fd, int directions, int timeout_ms)
+{
+    int rc = s2_poll(fd, wake_fd, directions, timeout_ms);
+
+    (void)ctx;
+    return rc == S2_RAISED ? S2_READY : rc;
+}
+
+static bool
+plain_polls(void *ctx)
+{
+    (void)ctx;
+    return true;
+}
+
+static int
+plain_check(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+static uintptr_t
+plain_caller(void *ctx)
+{
+    static _Thread_local char self;
+
+    (void)ctx;
+    return (uintptr_t)&self;
+}
+
+static s2_host host = {plain_run, plain_wait, plain_polls, plain_check,
+                       plain_caller, NULL};
+
+void
+s2_set_host(const s2_host *h)
+{
+    host.run = h->run ? h->run : plain_run;
+    host.wait = h->wait ? h->wait : plain_wait;
+    host.polls = h->polls ? h->polls : plain_polls;
+    host.check = h->check ? h->check : plain_check;
+    host.caller = h->caller ? h->caller : plain_caller;
+    host.ctx = h->ctx;
+}
+
+/* --- records ------------------------------------------------------------- */
+
+void
+s2_op_bytes(s2_op *op, int i, const void *p, size_t len)
+{
+    op->b[i].p = p;
+    op->b[i].len = len;
+}
+
+void
+s2_op_text(s2_op *op, int i, const char *text)
+{
+    s2_op_bytes(op, i, text, text ? strlen(text) : 0);
+}
+
+int
+s2_op_fail(s2_op *op, s2_error *err)
+{
+    s2_error_free(op->error);
+    op->error = err;
+    return S2_FAILED;
+}
+
+static void
+record_free(s2_op *op)
+{
+    for (int i = 0; i < 4; i++) {
+        if (op->b[i].p)
+            OPENSSL_cleanse((void *)(uintptr_t)op->b[i].p, op->b[i].len);
+        free((void *)(uintptr_t)op->b[i].p);
+    }
+    s2_error_free(op->error);
+    free(op);
+}
+
+void
+s2_record_drop(s2_scope *scope)
+{
+    s2_op *left = scope->parked;
+
+    if (!left)
+        return;
+    scope->parked = NULL;
+    if (left->settle)
+        left->settle(left, LIBSSH2_ERROR_SOCKET_DISCONNECT);
+    record_free(left);
+}
+
+/* Nobody wants this result any more. */
+static void
+settle_owed(s2_op **at)
+{
+    s2_op *left = *at;
+
+    *at = left->next;
+    if (left->settle)
+        left->settle(left, left->rc);
+    record_free(left);
+}
+
+void
+s2_owed_drop(s2_session *s, const s2_obj *obj)
+{
+    s2_op **at = &s->owed;
+
+    while (*at)
+        if (!obj || (*at)->self == obj)
+            settle_owed(at);
+        else
+            at = &(*at)->next;
+}
+
+int
+s2_op_null(s2_op *op)
+{
+    int rc = libssh2_session_last_errno(S2_RAW(op));
+
+    return rc < 0 ? rc : LIBSSH2_ERROR_PROTO;
+}
+
+/* A copy that owns its arguments, for whoever comes back or comes next. */
+static s2_op *
+record_new(const s2_op *op)
+{
+    s2_op *copy = malloc(sizeof *copy);
+
+    if (!copy)
+        return NULL;
+    *copy = *op;
+    copy->error = NULL;
+    copy->path = NULL;
+    copy->dst = NULL;
+    copy->answer = NULL;
+    copy->left = true;
+    if (copy->park)
+        copy->park(copy);
+    copy->done = 0;
+    for (int i = 0; i < 4; i++) {
+        const void *from = copy->b[i].p;
+        char *to = NULL;
+
+        if (from && (to = malloc(copy->b[i].len + 1))) {
+            memcpy(to, from, copy->b[i].len);
+            to[copy->b[i].len] = '\0';
+        }
+        copy->b[i].p = to;
+        if (from && op->path == op->b[i].p)
+            copy->path = to;
+        if (from && !to) {
+            while (++i < 4)
+                copy->b[i].p = NULL; /* still the caller's */
+            record_free(copy);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
+static bool
+same_call(const s2_op *left, const s2_op *op)
+{
+    if (left->step != op->step || left->self != op->self)
+        return false;
+    if (op->flags & S2_SAME_SELF)
+        return true;
+    /* A bulk record holds only the slice that libssh2 has begun; n[] tells
+     * how much the caller still had to write. */
+    for (int i = 0; i < 4; i++)
+        if (!left->b[i].p != !op->b[i].p ||
+            (op->flags & S2_BULK ? left->b[i].len > op->b[i].len
+                                 : left->b[i].len != op->b[i].len) ||
+            (left->b[i].len &&
+             memcmp(left->b[i].p, op->b[i].p, left->b[i].len)))
+            return false;
+    return !memcmp(left->n, op->n, sizeof op->n);
+}
+
+/* --- errors -------------------------------------------------------------- */
+
+static s2_sftp *
+sftp_of(s2_obj *obj)
+{
+    while (obj && obj->type != &s2_sftp_type)
+        obj = obj->parent;
+    return (s2_sftp *)obj;
+}
+
+s2_scope *
+s2_scope_left(s2_obj *obj)
+{
+    s2_sftp *sftp = sftp_of(obj);
+    s2_scope *scope = &obj->session->scope;
+
+    if (scope->parked && scope->parked->self == obj)
+        return scope;
+    scope = sftp ? &sftp->scope : NULL;
+    return scope && scope->parked && scope->parked->self == obj ? scope : NULL;
+}
+
+static const char *
+text_of_status(unsigned long status)
+{
+    const char *name = s2_class_code_name(s2_class_of_status(status));
+
+    return s2_class_of_status(status) == S2_C_SFTPProtocolError ? NULL : name;
+}
+
+static s2_error *
+with_done(s2_error *err, const s2_op *op)
+{
+    if (err != &s2_again && err != &s2_no_memory && err != &s2_raised)
+        err->done = op->done;
+    return err;
+}
+
+/* What an error names. */
+static const char *
+about(const s2_op *op)
+{
+    return op->path || op->self->type != &s2_file_type
+               ? op->path
+               : ((s2_file *)op->self)->path.data;
+}
+
+static s2_error *
+error_of(s2_op *op, int rc)
+{
+    LIBSSH2_SESSION *raw = S2_RAW(op);
+    s2_class cls = s2_class_of_code(rc);
+    s2_sftp *sftp = sftp_of(op->self);
+    char *text = NULL;
+    int len = 0;
+    s2_error *err;
+
+    if (rc == S2_FAILED) {
+        err = op->error;
+        op->error = NULL;
+    } else if (rc == LIBSSH2_ERROR_SFTP_PROTOCOL && sftp && sftp->raw &&
+               libssh2_sftp_last_error(sftp->raw)) {
+        unsigned long status = libssh2_sftp_last_error(sftp->raw);
+        const char *name = text_of_status(status);
+
+        err = s2_error_new(s2_class_of_status(status), rc, op->func, about(op),
+                           "%s (status %lu)", name ? name : "SFTP error",
+                           status);
+        if (err != &s2_no_memory)
+            err->sftp_status = (int)status;
+    } else {
+        if (raw && libssh2_session_last_errno(raw) == rc)
+            libssh2_session_last_error(raw, &text, &len, 0);
+        if (!text || !len)
+            text = (char *)(uintptr_t)s2_class_code_name(cls);
+        if (op->cls)
+            cls = op->cls;
+        err = s2_error_new(cls, rc, op->func, about(op), "%s",
+                           text ? text : "unknown error");
+    }
+    return with_done(err, op);
+}
+
+/* After these no byte of the stream can be trusted. */
+static bool
+fatal(int rc)
+{
+    switch (rc) {
+    case LIBSSH2_ERROR_SOCKET_DISCONNECT:
+    case LIBSSH2_ERROR_DECRYPT:
+    case LIBSSH2_ERROR_ENCRYPT:
+    case LIBSSH2_ERROR_INVALID_MAC:
+    case LIBSSH2_ERROR_OUT_OF_BOUNDARY:
+    case LIBSSH2_ERROR_ZLIB:
+    case LIBSSH2_ERROR_COMPRESS:
+    case LIBSSH2_ERROR_KEX_FAILURE:
+    case LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE:
+    case LIBSSH2_ERROR_ALLOC:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static s2_error *
+lost(s2_session *s)
+{
+    s2_wire *w = &s->wire;
+    s2_error *err;
+
+    if (!s->shaken && !libssh2_session_banner_get(s->raw))
+        return s2_error_new(S2_C_BannerRecvError, LIBSSH2_ERROR_BANNER_RECV,
+                            NULL, NULL,
+                            "the connection ended before an SSH banner came");
+    if (s->goodbye)
+        return s2_error_new(S2_C_SocketDisconnectError,
+                            LIBSSH2_ERROR_SOCKET_DISCONNECT, NULL, NULL,
+                            "the server disconnected: %s", s->goodbye);
+    if (w->end_code == LIBSSH2_ERROR_SOCKET_DISCONNECT)
+        return s2_error_new(S2_C_SocketDisconnectError, w->end_code, NULL, NULL,
+                            "the server closed the connection");
+    err = s2_error_new(s2_class_of_code(w->end_code), w->end_code, NULL, NULL,
+                       "the connection failed: %s", strerror(w->end_errno));
+    if (err != &s2_no_memory)
+        err->sys_errno = w->end_errno;
+    return err;
+}
+
+s2_error *
+s2_session_leak(s2_session *s)
+{
+    s2_turn_lock(&s->turn);
+    s2_session_end(s, &s2_no_memory);
+    s2_turn_unlock(&s->turn);
+    return &s2_no_memory;
+}
+
+void
+s2_session_end(s2_session *s, s2_error *why)
+{
+    if (s->dead) {
+        s2_error_free(why);
+        return;
+    }
+    s->dead = why;
+    s->alloc.keep = true;
+    if (!s->wire.end_code)
+        s->wire.end_code = why->code;
+    s2_session_wake_all(s);
+}
+
+/* Why the session is over, said of this call. */
+static s2_error *
+dead_error(const s2_op *op)
+{
+    s2_error *err = s2_error_copy(S2_SESSION(op)->dead);
+
+    if (err != &s2_no_memory) {
+        err->func = op->func;
+        if (about(op) && !err->path)
+            err->path = strdup(about(op));
+    }
+    return err;
+}
+
+/* --- waiters ------------------------------------------------------------- */
+
+void
+s2_session_wake_all(s2_session *s)
+{
+    for (s2_waiter *w = s->waiters; w; w = w->next)
+        s2_waiter_wake(w);
+}
+
+/* Those who wait for the socket: what they need may be in libssh2 by now. */
+static void
+wake_readers(s2_session *s)
+{
+    for (s2_waiter *w = s->waiters; w; w = w->next)
+        if (w->need)
+            s2_waiter_wake(w);
+}
+
+static void
+wake_scope(s2_session *s, const s2_scope *scope)
+{
+    for (s2_waiter *w = s->waiters; w; w = w->next)
+        if (w->scope == scope)
+            s2_waiter_wake(w);
+}
+
+static void
+stop_waiting(call *c)
+{
+    s2_session *s = c->s;
+
+    if (!c->waiter)
+        return;
+    for (s2_waiter **at = &s->waiters; *at; at = &(*at)->next)
+        if (*at == c->waiter) {
+            *at = c->waiter->next;
+            break;
+        }
+    c->waiter->next = NULL;
+    if (s->watcher == c->waiter)
+        s->watcher = NULL;
+    s2_waiter_clear(c->waiter);
+}
+
+/* Somebody must poll the socket, for all that the others need. */
+static void
+keep_watch(s2_session *s)
+{
+    int need = 0;
+
+    for (s2_waiter *w = s->waiters; w; w = w->next)
+        need |= w->need;
+    if (s->watcher) {
+        if (need & ~s->watched)
+            s2_waiter_wake(s->watcher);
+        return;
+    }
+    for (s2_waiter *w = s->waiters; w; w = w->next)
+        if (w->need) {
+            s2_waiter_wake(w);
+            return;
+        }
+}
+
+static int leave(call *c, s2_error *err);
+
+/* Wait for a scope (need 0) or for the socket; or leave, where waiting is not
+ * wanted or its time is over. */
+static int
+wait_for(call *c, const s2_scope *scope, int need)
+{
+    s2_session *s = c->s;
+    s2_waiter *w = c->waiter;
+    int64_t now = s2_now(), next = s->shaken ? s->keep_next : 0;
+
+    if (!c->blocking)
+        return leave(c, &s2_again);
+    if (c->deadline && now >= c->deadline)
+        return leave(c, s2_error_new(S2_C_Timeout, LIBSSH2_ERROR_TIMEOUT,
+                                     c->op->func, about(c->op), "timed out"));
+    if (!w && !(w = c->waiter = s2_waiter_get()))
+        return leave(c, s2_error_new(S2_C_AllocError, LIBSSH2_ERROR_ALLOC,
+                                     c->op->func, NULL,
+                                     "no descriptors left to wait with"));
+    w->scope = scope;
+    w->need = need;
+    w->next = s->waiters;
+    s->waiters = w;
+    c->fd = -1;
+    c->directions = 0;
+    c->until = c->deadline;
+    if (next && (!c->until || next < c->until))
+        c->until = next;
+    if (need && !s->watcher) {
+        s->watcher = w;
+        s->watched = 0;
+        for (s2_waiter *o = s->waiters; o; o = o->next)
+            s->watched |= o->need;
+        c->fd = s->wire.fd;
+        c->directions = s->watched;
+    }
+    return WAIT;
+}
+
+static int
+wait_for_step(call *c, const s2_op *op)
+{
+    int need = LIBSSH2_SESSION_BLOCK_INBOUND, state;
+    int64_t again;
+
+    if (op->wait_fd < 0 && !op->wait_ms) {
+        if (s2_wire_queued(&c->s->wire))
+            need |= LIBSSH2_SESSION_BLOCK_OUTBOUND;
+        return wait_for(c, NULL, need);
+    }
+    state = wait_for(c, NULL, 0);
+    c->fd = op->wait_fd;
+    c->directions = op->wait_directions;
+    again = op->wait_ms ? s2_now() + op->wait_ms : 0;
+    if (again && (!c->until || again < c->until))
+        c->until = again;
+    return state;
+}
+
+/* --- turns --------------------------------------------------------------- */
+
+/* Leave what was begun in place, for whoever comes back or comes next. */
+static void
+leave_scope(call *c, bool owed)
+{
+    s2_op *op = c->op;
+    s2_scope *scope = op->scope;
+
+    if (!scope || scope->live != c->id)
+        return;
+    if (c->begun && !c->finished && !op->idle && !c->s->dead) {
+        scope->parked = record_new(op);
+        if (scope->parked) {
+            /* Where something was read there is nothing to keep: reading
+             * again is as good, or the object keeps it. */
+            scope->parked->owed =
+                owed && !op->dst && !(op->flags & S2_SAME_SELF);
+            op->state = NULL; /* the record's now */
+        } else
+            s2_session_end(c->s, &s2_no_memory);
+    }
+    scope->live = 0;
+    wake_scope(c->s, scope);
+}
+
+static int
+leave(call *c, s2_error *err)
+{
+    c->err = with_done(err, c->op);
+    leave_scope(c, err == &s2_again);
+    return DONE;
+}
+
+static s2_error *
+closed_error(const s2_op *op, const s2_obj *obj)
+{
+    bool channel = obj->type == &s2_channel_type;
+
+    return s2_error_new(channel ? S2_C_ChannelClosedError : S2_C_ClosedError,
+                        channel ? LIBSSH2_ERROR_CHANNEL_CLOSED
+                                : LIBSSH2_ERROR_BAD_USE,
+                        op->func, about(op), "the %s is closed",
+                        obj->type->name);
+}
+
+static s2_error *
+unusable(call *c)
+{
+    s2_op *op = c->op;
+    s2_session *s = c->s;
+
+    if (!(op->flags & S2_AFTER_CLOSE))
+        for (s2_obj *o = op->self; o; o = o->parent)
+            if (atomic_load(&o->closed))
+                return closed_error(op, o);
+    if (s->held && s->holder == c->caller)
+        return s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE, op->func,
+                            NULL,
+                            "called from a callback of its own session");
+    if (s->dead && !(op->flags & S2_AFTER_END))
+        return dead_error(op);
+    if (!s->shaken && !(op->flags & S2_EARLY))
+        return s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL,
+                            op->func, NULL, "the handshake has not been made");
+    if ((op->flags & S2_AUTHED) && !libssh2_userauth_authenticated(s->raw))
+        return s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL,
+                            op->func, NULL, "not authenticated yet");
+    return NULL;
+}
+
+static void
+keep_alive(s2_session *s)
+{
+    int64_t now;
+    int next;
+
+    if (!s->keep_every || !s->shaken)
+        return;
+    now = s2_now();
+    if (s->wire.received != s->heard_bytes) {
+        s->heard_bytes = s->wire.received;
+        s->heard = now;
+    }
+    if (now < s->keep_next)
+        return;
+    if (s->keep_reply && now - s->heard > SILENT_INTERVALS * s->keep_every) {
+        s2_session_end(s, s2_error_new(S2_C_SocketTimeout,
+                                       LIBSSH2_ERROR_SOCKET_TIMEOUT, NULL, NULL,
+                                       "no answer to %d keepalives",
+                                       SILENT_INTERVALS));
+        return;
+    }
+    s->keep_next = now + s->keep_every;
+    libssh2_keepalive_send(s->raw, &next);
+}
+
+/* Try a step, and see what it has done to the session whatever it answers. */
+static int
+try_step(s2_session *s, s2_op *op)
+{
+    uint64_t received = s->wire.received;
+    int rc;
+
+    op->wait_fd = -1;
+    op->wait_ms = 0;
+    op->idle = op->flags & S2_STATELESS;
+    rc = op->step(op);
+    if (s->wire.received != received)
+        wake_readers(s);
+    if (s->alloc.failed && !s->dead) {
+        s2_session_end(s, &s2_no_memory);
+        if (rc == LIBSSH2_ERROR_EAGAIN)
+            return LIBSSH2_ERROR_ALLOC;
+    } else if (rc < 0 && !s->dead &&
+               (fatal(rc) || ((op->flags & S2_SHAKES) && !s->shaken &&
+                              rc != LIBSSH2_ERROR_EAGAIN && s->wire.fd >= 0))) {
+        s2_session_end(s, s->goodbye ? lost(s) : error_of(op, rc));
+        return s2_op_fail(op, dead_error(op));
+    } else if (s->wire.end_code && op->wait_fd < 0 && !op->wait_ms &&
+               (rc == LIBSSH2_ERROR_EAGAIN ||
+                (rc >= 0 && (op->flags & S2_BULK)))) {
+        /* Nothing will come any more, or went into the void. */
+        if (!s->dead)
+            s2_session_end(s, lost(s));
+        return s2_op_fail(op, dead_error(op));
+    }
+    return rc;
+}
+
+int
+s2_record_advance(s2_session *s, s2_scope *scope)
+{
+    s2_op *left = scope->parked;
+    int rc, count = 0;
+
+    if (!left)
+        return 0;
+    rc = s->dead ? LIBSSH2_ERROR_SOCKET_DISCONNECT : try_step(s, left);
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return rc;
+    scope->parked = NULL;
+    left->rc = rc;
+    left->error = rc < 0 ? error_of(left, rc) : NULL;
+    left->next = s->owed;
+    s->owed = left;
+    if (!left->owed)
+        settle_owed(&s->owed);
+    for (s2_op **at = &s->owed; *at; at = &(*at)->next)
+        if (++count > MAX_OWED) {
+            settle_owed(at);
+            break;
+        }
+    return 0;
+}
+
+/* The result of a call that would block, finished since for another's sake.
+ * Of a bulk write it is the beginning: the rest is still to be done. */
+static bool
+claim_owed(call *c)
+{
+    s2_op *op = c->op, **at = &c->s->owed, *left;
+
+    while ((left = *at) && !same_call(left, op))
+        at = &left->next;
+    if (!left)
+        return false;
+    *at = left->next;
+    op->state = left->state;
+    memcpy(op->r, left->r, sizeof left->r);
+    op->done = left->done;
+    c->err = left->error;
+    left->error = NULL;
+    record_free(left);
+    return c->err || !(op->flags & S2_BULK) || op->done >= op->b[0].len;
+}
+
+/* Take over or finish what another caller left in the scope. */
+static int
+finish_parked(call *c)
+{
+    s2_scope *scope = c->op->scope;
+    s2_op *left = scope->parked;
+
+    if (!left || !same_call(left, c->op))
+        return s2_record_advance(c->s, scope);
+    c->op->state = left->state;
+    memcpy(c->op->r, left->r, sizeof left->r);
+    c->begun = true;
+    scope->parked = NULL;
+    record_free(left);
+    return 0;
+}
+
+static int
+drain(call *c)
+{
+    s2_session *s = c->s;
+
+    if (!(c->op->flags & S2_BULK) || s->dead)
+        return DONE;
+    s2_wire_flush(&s->wire);
+    if (s->wire.end_code) {
+        s2_session_end(s, lost(s));
+        s2_error_free(c->err);
+        c->err = dead_error(c->op);
+        return DONE;
+    }
+    if (!s2_wire_queued(&s->wire) || !c->blocking ||
+        (c->deadline && s2_now() >= c->deadline))
+        return DONE;
+    return wait_for(c, NULL, LIBSSH2_SESSION_BLOCK_OUTBOUND);
+}
+
+static int
+turn(call *c)
+{
+    s2_op *op = c->op;
+    s2_session *s = c->s;
+    s2_error *err;
+    int rc;
+
+    stop_waiting(c);
+    if (c->finished)
+        return drain(c);
+    if ((err = unusable(c)))
+        return leave(c, err);
+    if (s->held) /* until the callback is over */
+        return wait_for(c, &s->scope, 0);
+    if (!(op->flags & S2_QUICK) && !s->dead) {
+        if (s->shaken)
+            s2_wire_check(&s->wire);
+        s2_wire_flush(&s->wire);
+        if (s->shaken && s->wire.end_code && !(op->flags & S2_AFTER_END)) {
+            s2_session_end(s, lost(s));
+            return leave(c, dead_error(op));
+        }
+        s2_parked_advance(s);
+        keep_alive(s);
+    }
+    if (op->scope) {
+        if (op->scope->live && op->scope->live != c->id)
+            return wait_for(c, op->scope, 0);
+        op->scope->live = c->id;
+        if (s->owed && !c->begun && claim_owed(c)) {
+            c->finished = true;
+            leave_scope(c, false);
+            return drain(c);
+        }
+        if (finish_parked(c) == LIBSSH2_ERROR_EAGAIN)
+            return wait_for_step(c, op->scope->parked);
+    }
+    if ((op->flags & S2_BULK) && s2_wire_queued(&s->wire) > S2_WIRE_ROOM)
+        return wait_for(c, NULL, LIBSSH2_SESSION_BLOCK_OUTBOUND);
+    s->caller = c->caller;
+    c->begun = true;
+    rc = try_step(s, op);
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return op->raised ? leave(c, &s2_raised) : wait_for_step(c, op);
+    if (op->raised)
+        c->err = &s2_raised;
+    else if (rc < 0)
+        c->err = error_of(op, rc);
+    c->finished = true;
+    leave_scope(c, false);
+    return drain(c);
+}
+
+static void
+end_turn(call *c)
+{
+    s2_session *s = c->s;
+
+    keep_watch(s);
+    /* Whoever polls our descriptor is in the list until its next turn. */
+    if (atomic_load(&s->obj.closed) && !s->waiters)
+        s2_wire_close(&s->wire);
+    s2_turn_unlock(&s->turn);
+}
+
+static int
+time_left(const call *c)
+{
+    int64_t left = c->until - s2_now();
+
+    if (!c->until)
+        return -1;
+    return left < 0 ? 0 : left > 86400000 ? 86400000 : (int)left;
+}
+
+/* Turns and waits until done, or until the language has to take part. */
+static void
+drive(void *arg)
+{
+    call *c = arg;
+
+    for (;;) {
+        int ms, rc;
+
+        s2_turn_lock(&c->s->turn);
+        c->state = turn(c);
+        end_turn(c);
+        if (c->state == DONE || !c->polls)
+            return;
+        ms = time_left(c);
+        /* A signal just before poll() would else be seen only at the end. */
+        if (ms < 0 || ms > POLL_SLICE)
+            ms = POLL_SLICE;
+        rc = s2_poll(c->fd, c->waiter->fd[0], c->directions, ms);
+        if (rc == S2_RAISED || ms == POLL_SLICE)
+            return;
+    }
+}
+
+static void
+await_turn(void *arg)
+{
+    s2_turn_lock(arg);
+    s2_turn_unlock(arg);
+}
+
+/* Keeping the interpreter's lock, which is never held while waiting here. */
+static void
+drive_locked(call *c)
+{
+    while (!s2_turn_try(&c->s->turn))
+        host.run(host.ctx, await_turn, &c->s->turn);
+    c->state = turn(c);
+    end_turn(c);
+}
+
+/* The language raised.  What holds the turn needs no interpreter's lock. */
+static void
+abandon(call *c)
+{
+    s2_turn_lock(&c->s->turn);
+    stop_waiting(c);
+    s2_error_free(c->err);
+    leave(c, &s2_raised);
+    end_turn(c);
+}
+
+s2_error *
+s2_op_call(s2_op *op)
+{
+    static atomic_ullong ids;
+    s2_session *s = S2_SESSION(op);
+    call c = {.op = op, .s = s, .fd = -1};
+    long timeout = op->timeout ? op->timeout : atomic_load(&s->timeout);
+
+    if (s->generation != s2_generation)
+        return s2_error_new(S2_C_ForkedError, LIBSSH2_ERROR_BAD_USE, op->func,
+                            NULL, "the session belongs to the parent process");
+    c.id = atomic_fetch_add(&ids, 1) + 1;
+    c.blocking = atomic_load(&s->blocking);
+    c.deadline = op->deadline = timeout > 0 ? s2_now() + timeout : 0;
+    c.caller = host.caller(host.ctx);
+    c.polls = host.polls(host.ctx);
+    s2_retain(op->self);
+    while (c.state != DONE) {
+        int rc = 0;
+
+        c.state = NOT_RUN;
+        if (op->flags & S2_LOCKED)
+            drive_locked(&c);
+        else if ((op->flags & S2_QUICK) && s2_turn_try(&s->turn)) {
+            c.state = turn(&c);
+            end_turn(&c);
+        } else
+            host.run(host.ctx, drive, &c);
+        if (c.state == DONE)
+            break;
+        if (c.state == NOT_RUN || (c.polls && !(op->flags & S2_LOCKED)))
+            rc = host.check(host.ctx);
+        else
+            rc = host.wait(host.ctx, c.fd, c.waiter->fd[0], c.directions,
+                           time_left(&c));
+        if (rc == S2_RAISED) {
+            abandon(&c);
+            break;
+        }
+    }
+    if (c.waiter)
+        s2_waiter_put(c.waiter);
+    s2_release(op->self);
+    return c.err;
+}
+
+void
+s2_op_call_out(s2_op *op, void (*fn)(void *), void *arg)
+{
+    s2_session *s = S2_SESSION(op);
+
+    s->held = true;
+    s->holder = s->caller;
+    s2_turn_unlock(&s->turn);
+    fn(arg);
+    s2_turn_lock(&s->turn);
+    s->held = false;
+    s2_session_wake_all(s);
+}

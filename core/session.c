@@ -1,0 +1,611 @@
+/* Session: one SSH transport, its settings and what it has agreed on. */
+#include "internal.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef SSH2_LIBSSH2_REVISION
+#define SSH2_LIBSSH2_REVISION NULL /* the system's: ask it */
+#endif
+
+static int init_rc;
+
+static void
+init_once(void)
+{
+    /* OpenSSL's own clean-up at exit would run under threads still at work. */
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+    init_rc = libssh2_init(0);
+}
+
+s2_error *
+s2_init(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, init_once);
+    if (!init_rc)
+        return NULL;
+    return s2_error_new(s2_class_of_code(init_rc), init_rc, "libssh2_init",
+                        NULL, "libssh2 cannot start");
+}
+
+const char *
+s2_version(int required)
+{
+    return libssh2_version(required);
+}
+
+const char *
+s2_libssh2_revision(void)
+{
+    const char *revision = SSH2_LIBSSH2_REVISION;
+
+    return revision ? revision : libssh2_version(0);
+}
+
+atomic_size_t s2_leaked;
+
+/* --- making and ending --------------------------------------------------- */
+
+static void *
+alloc_new(size_t size, void **abstract)
+{
+    return s2_alloc_new(&((s2_session *)*abstract)->alloc, size);
+}
+
+static void *
+alloc_resize(void *p, size_t size, void **abstract)
+{
+    return s2_alloc_resize(&((s2_session *)*abstract)->alloc, p, size);
+}
+
+static void
+alloc_free(void *p, void **abstract)
+{
+    s2_alloc_free(&((s2_session *)*abstract)->alloc, p);
+}
+
+static LIBSSH2_SEND_FUNC(wire_send)
+{
+    s2_session *s = *abstract;
+
+    (void)socket;
+    (void)flags;
+    return s2_wire_send(&s->wire, buffer, length);
+}
+
+static LIBSSH2_RECV_FUNC(wire_recv)
+{
+    s2_session *s = *abstract;
+
+    (void)socket;
+    (void)flags;
+    return s2_wire_recv(&s->wire, buffer, length);
+}
+
+static LIBSSH2_DISCONNECT_FUNC(keep_goodbye)
+{
+    s2_session *s = *abstract;
+
+    (void)session;
+    (void)reason;
+    (void)language;
+    (void)language_len;
+    free(s->goodbye);
+    if (message_len > 0 && message_len < 1024)
+        s->goodbye = strndup(message, (size_t)message_len);
+}
+
+#ifdef S2_HAVE_libssh2_session_callback_set2
+#define SET_CALLBACK(raw, kind, fn)                                            \
+    libssh2_session_callback_set2(raw, kind, (libssh2_cb_generic *)(fn))
+#else
+#define SET_CALLBACK(raw, kind, fn)                                            \
+    libssh2_session_callback_set(raw, kind, (void *)(fn))
+#endif
+
+s2_session *
+s2_session_create(void)
+{
+    s2_session *s = s2_obj_new(&s2_session_type, sizeof *s, NULL);
+
+    if (!s)
+        return NULL;
+    s->wire.fd = s->wire.user_fd = -1;
+    s->generation = s2_generation;
+    s2_turn_init(&s->turn);
+    atomic_init(&s->blocking, true);
+    s->raw = libssh2_session_init_ex(alloc_new, alloc_free, alloc_resize, s);
+    if (!s->raw) {
+        s2_release(s);
+        return NULL;
+    }
+    SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_SEND, wire_send);
+    SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_RECV, wire_recv);
+    SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_DISCONNECT, keep_goodbye);
+    libssh2_session_set_blocking(s->raw, 0);
+#ifdef S2_HAVE_libssh2_session_set_read_timeout
+    /* Deadlines are ours; libssh2 would give up on a slow answer. */
+    libssh2_session_set_read_timeout(s->raw, 10L * 365 * 86400);
+#endif
+    return s;
+}
+
+/* All that is left goes at once; nothing is sent, nothing waited for. */
+static void
+session_destroy(s2_obj *obj)
+{
+    s2_session *s = (s2_session *)obj;
+
+    s2_owed_drop(s, NULL);
+    s->wire.ending = true;
+    s->alloc.keep = true;
+    s2_record_drop(&s->scope);
+    s2_parked_finish(s);
+    if (s->raw)
+        libssh2_session_free(s->raw);
+    if (!s->dead)
+        atomic_fetch_add(&s2_leaked, s->alloc.count);
+    s2_alloc_end(&s->alloc);
+    s2_wire_close(&s->wire);
+    s2_turn_destroy(&s->turn);
+    s2_error_free(s->dead);
+    free(s->goodbye);
+}
+
+const s2_type s2_session_type = {"session", NULL, session_destroy, 9};
+
+static int
+close_step(s2_op *op)
+{
+    s2_session *s = S2_SESSION(op);
+
+    atomic_store(&s->obj.closed, true);
+    s2_session_end(s, s2_error_new(S2_C_ClosedError, LIBSSH2_ERROR_BAD_USE,
+                                   NULL, NULL, "the session is closed"));
+    s2_session_wake_all(s);
+    return 0;
+}
+
+s2_error *
+s2_session_close(s2_session *s)
+{
+    s2_op op = S2_OP(s, close_step, "close", NULL,
+                     S2_QUICK | S2_EARLY | S2_AFTER_END | S2_AFTER_CLOSE);
+
+    return s2_op_call(&op);
+}
+
+bool
+s2_session_closed(s2_session *s)
+{
+    return atomic_load(&s->obj.closed);
+}
+
+static int
+fileno_step(s2_op *op)
+{
+    op->r[0] = S2_SESSION(op)->wire.fd;
+    return 0;
+}
+
+int
+s2_session_fileno(s2_session *s)
+{
+    s2_op op = S2_OP(s, fileno_step, "fileno", NULL,
+                     S2_QUICK | S2_EARLY | S2_AFTER_END);
+    s2_error *err = s2_op_call(&op);
+
+    s2_error_free(err);
+    return err ? -1 : (int)op.r[0];
+}
+
+/* --- handshake and goodbye ----------------------------------------------- */
+
+int
+s2_handshake_step(s2_op *op)
+{
+    s2_session *s = S2_SESSION(op);
+    int rc;
+
+    if (s->shaken)
+        return s2_op_fail(op, s2_error_new(S2_C_BadUseError,
+                                           LIBSSH2_ERROR_BAD_USE, op->func,
+                                           NULL, "the handshake was made"));
+    rc = libssh2_session_handshake(s->raw, s->wire.fd);
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return rc;
+    if (!rc) {
+        s->shaken = true;
+        s->heard = s2_now();
+        return 0;
+    }
+    return rc;
+}
+
+static int
+handshake_step(s2_op *op)
+{
+    s2_session *s = S2_SESSION(op);
+
+    if (s->wire.fd < 0) {
+        s2_error *err = s2_wire_open(&s->wire, (int)op->n[0], false);
+
+        if (err)
+            return s2_op_fail(op, err);
+    }
+    return s2_handshake_step(op);
+}
+
+s2_error *
+s2_session_handshake(s2_session *s, int fd)
+{
+    s2_op op = S2_OP(s, handshake_step, "libssh2_session_handshake", &s->scope,
+                     S2_EARLY | S2_SHAKES);
+
+    op.n[0] = fd;
+    return s2_op_call(&op);
+}
+
+static int
+disconnect_step(s2_op *op)
+{
+    s2_session *s = S2_SESSION(op);
+    int rc;
+
+    if (s->dead)
+        return 0;
+    rc = libssh2_session_disconnect_ex(s->raw, (int)op->n[0], op->b[0].p, "");
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return rc;
+    s2_wire_flush(&s->wire);
+    if (!rc)
+        s2_session_end(s, s2_error_new(S2_C_SocketDisconnectError,
+                                       LIBSSH2_ERROR_SOCKET_DISCONNECT, NULL,
+                                       NULL, "the session was disconnected"));
+    return rc;
+}
+
+s2_error *
+s2_session_disconnect(s2_session *s, int reason, const char *description)
+{
+    s2_op op = S2_OP(s, disconnect_step, "libssh2_session_disconnect_ex",
+                     &s->scope, S2_AFTER_END | S2_AFTER_CLOSE);
+
+    op.n[0] = reason;
+    s2_op_text(&op, 0, description ? description : "");
+    return s2_op_call(&op);
+}
+
+/* --- settings ------------------------------------------------------------ */
+
+void
+s2_session_set_blocking(s2_session *s, bool blocking)
+{
+    atomic_store(&s->blocking, blocking);
+}
+
+bool
+s2_session_get_blocking(s2_session *s)
+{
+    return atomic_load(&s->blocking);
+}
+
+void
+s2_session_set_timeout(s2_session *s, double timeout)
+{
+    long ms = timeout >= 1e12 ? 0 : (long)timeout;
+
+    atomic_store(&s->timeout, timeout > 0 && ms == 0 && timeout < 1 ? 1 : ms);
+}
+
+long
+s2_session_get_timeout(s2_session *s)
+{
+    return atomic_load(&s->timeout);
+}
+
+static int
+block_directions_step(s2_op *op)
+{
+    s2_session *s = S2_SESSION(op);
+
+    op->r[0] = libssh2_session_block_directions(s->raw);
+    if (s2_wire_queued(&s->wire))
+        op->r[0] |= LIBSSH2_SESSION_BLOCK_OUTBOUND;
+    return 0;
+}
+
+int
+s2_session_block_directions(s2_session *s)
+{
+    s2_op op = S2_OP(s, block_directions_step, "block_directions", NULL,
+                     S2_QUICK | S2_EARLY | S2_AFTER_END | S2_AFTER_CLOSE);
+
+    s2_error_free(s2_op_call(&op));
+    return (int)op.r[0];
+}
+
+enum { ANY_TIME = S2_QUICK | S2_EARLY | S2_AFTER_END };
+
+static int
+last_error_step(s2_op *op)
+{
+    s2_session *s = S2_SESSION(op);
+    char *text = NULL;
+    int len = 0;
+
+    op->r[0] = libssh2_session_last_errno(s->raw);
+    if (!op->dst)
+        return 0;
+    libssh2_session_last_error(s->raw, &text, &len, 0);
+    return s2_buf_set(op->dst, text, text ? (size_t)len : 0)
+               ? 0
+               : s2_op_fail(op, &s2_no_memory);
+}
+
+s2_error *
+s2_session_last_errno(s2_session *s, int *result)
+{
+    s2_op op =
+        S2_OP(s, last_error_step, "libssh2_session_last_errno", NULL, ANY_TIME);
+    s2_error *err = s2_op_call(&op);
+
+    if (!err)
+        *result = (int)op.r[0];
+    return err;
+}
+
+s2_error *
+s2_session_last_error(s2_session *s, s2_buf *text)
+{
+    s2_op op =
+        S2_OP(s, last_error_step, "libssh2_session_last_error", NULL, ANY_TIME);
+
+    op.dst = text;
+    return s2_op_call(&op);
+}
+
+static int
+set_last_error_step(s2_op *op)
+{
+    libssh2_session_set_last_error(S2_RAW(op), (int)op->n[0], op->b[0].p);
+    return 0;
+}
+
+s2_error *
+s2_session_set_last_error(s2_session *s, int errcode, const char *errmsg)
+{
+    s2_op op = S2_OP(s, set_last_error_step, "libssh2_session_set_last_error",
+                     NULL, ANY_TIME);
+
+    op.n[0] = errcode;
+    s2_op_text(&op, 0, errmsg);
+    return s2_op_call(&op);
+}
+
+static int
+flag_step(s2_op *op)
+{
+    return libssh2_session_flag(S2_RAW(op), (int)op->n[0], (int)op->n[1]);
+}
+
+s2_error *
+s2_session_flag(s2_session *s, int flag, int enabled)
+{
+    s2_op op = S2_OP(s, flag_step, "libssh2_session_flag", NULL, ANY_TIME);
+
+    op.n[0] = flag;
+    op.n[1] = enabled;
+    return s2_op_call(&op);
+}
+
+static int
+method_pref_step(s2_op *op)
+{
+    return libssh2_session_method_pref(S2_RAW(op), (int)op->n[0], op->b[0].p);
+}
+
+s2_error *
+s2_session_method_pref(s2_session *s, int method_type, const char *prefs)
+{
+    s2_op op = S2_OP(s, method_pref_step, "libssh2_session_method_pref", NULL,
+                     ANY_TIME);
+
+    op.n[0] = method_type;
+    s2_op_text(&op, 0, prefs);
+    op.path = prefs;
+    return s2_op_call(&op);
+}
+
+static int
+methods_step(s2_op *op)
+{
+    s2_session *s = S2_SESSION(op);
+    /* 1.10 reads through a NULL pointer before the handshake. */
+    const char *name =
+        s->shaken ? libssh2_session_methods(s->raw, (int)op->n[0]) : NULL;
+
+    if (name && !s2_buf_set(op->dst, name, strlen(name)))
+        return s2_op_fail(op, &s2_no_memory);
+    return !s->shaken || name ? 0 : libssh2_session_last_errno(s->raw);
+}
+
+s2_error *
+s2_session_methods(s2_session *s, int method_type, s2_buf *text)
+{
+    s2_op op =
+        S2_OP(s, methods_step, "libssh2_session_methods", NULL, ANY_TIME);
+
+    op.n[0] = method_type;
+    op.dst = text;
+    return s2_op_call(&op);
+}
+
+static int
+supported_algs_step(s2_op *op)
+{
+    const char **algs = NULL;
+    int count = libssh2_session_supported_algs(S2_RAW(op), (int)op->n[0], &algs);
+    bool ok = true;
+
+    for (int i = 0; i < count && ok; i++)
+        ok = s2_list_add(op->dst, algs[i], strlen(algs[i]));
+    if (algs)
+        libssh2_free(S2_RAW(op), algs);
+    return ok ? count : s2_op_fail(op, &s2_no_memory);
+}
+
+s2_error *
+s2_session_supported_algs(s2_session *s, int method_type, s2_list *texts)
+{
+    s2_op op = S2_OP(s, supported_algs_step, "libssh2_session_supported_algs",
+                     NULL, ANY_TIME);
+
+    op.n[0] = method_type;
+    op.dst = texts;
+    return s2_op_call(&op);
+}
+
+static int
+banner_set_step(s2_op *op)
+{
+    return libssh2_session_banner_set(S2_RAW(op), op->b[0].p);
+}
+
+s2_error *
+s2_session_banner_set(s2_session *s, const char *banner)
+{
+    s2_op op = S2_OP(s, banner_set_step, "libssh2_session_banner_set", NULL,
+                     ANY_TIME);
+
+    s2_op_text(&op, 0, banner);
+    return s2_op_call(&op);
+}
+
+static int
+banner_get_step(s2_op *op)
+{
+    const char *banner = libssh2_session_banner_get(S2_RAW(op));
+
+    return !banner || s2_buf_set(op->dst, banner, strlen(banner))
+               ? 0
+               : s2_op_fail(op, &s2_no_memory);
+}
+
+s2_error *
+s2_session_banner_get(s2_session *s, s2_buf *text)
+{
+    s2_op op = S2_OP(s, banner_get_step, "libssh2_session_banner_get", NULL,
+                     ANY_TIME);
+
+    op.dst = text;
+    return s2_op_call(&op);
+}
+
+/* --- the host key -------------------------------------------------------- */
+
+static int
+hostkey_step(s2_op *op)
+{
+    size_t len = 0;
+    int type = 0;
+    const char *key = libssh2_session_hostkey(S2_RAW(op), &len, &type);
+
+    if (!key || !len)
+        return s2_op_fail(
+            op, s2_error_new(S2_C_SessionHostKeyError, LIBSSH2_ERROR_BAD_USE,
+                             op->func, NULL, "there is no host key"));
+    op->r[0] = type;
+    return s2_buf_set(op->dst, key, len) ? 0 : s2_op_fail(op, &s2_no_memory);
+}
+
+s2_error *
+s2_session_hostkey(s2_session *s, s2_buf *bytes, int *result)
+{
+    s2_op op = S2_OP(s, hostkey_step, "libssh2_session_hostkey", NULL,
+                     S2_QUICK | S2_AFTER_END);
+    s2_error *err;
+
+    op.dst = bytes;
+    if (!(err = s2_op_call(&op)))
+        *result = (int)op.r[0];
+    return err;
+}
+
+static int
+hostkey_hash_step(s2_op *op)
+{
+    /* The hash has no length of its own and may hold zero bytes. */
+    size_t len = op->n[0] == LIBSSH2_HOSTKEY_HASH_MD5    ? 16
+                 : op->n[0] == LIBSSH2_HOSTKEY_HASH_SHA1 ? 20
+                                                         : 32;
+    const char *hash = libssh2_hostkey_hash(S2_RAW(op), (int)op->n[0]);
+
+    if (!hash)
+        return s2_op_fail(
+            op, s2_error_new(S2_C_SessionHostKeyError, LIBSSH2_ERROR_BAD_USE,
+                             op->func, NULL, "no such hash of the host key"));
+    return s2_buf_set(op->dst, hash, len) ? 0 : s2_op_fail(op, &s2_no_memory);
+}
+
+s2_error *
+s2_session_hostkey_hash(s2_session *s, int hash_type, s2_buf *bytes)
+{
+    s2_op op = S2_OP(s, hostkey_hash_step, "libssh2_hostkey_hash", NULL,
+                     S2_QUICK | S2_AFTER_END);
+
+    op.n[0] = hash_type;
+    op.dst = bytes;
+    return s2_op_call(&op);
+}
+
+/* --- keepalive ----------------------------------------------------------- */
+
+static int
+keepalive_config_step(s2_op *op)
+{
+    s2_session *s = S2_SESSION(op);
+
+    s->keep_reply = op->n[0];
+    s->keep_every = op->n[1] * 1000;
+    s->heard = s2_now();
+    s->keep_next = s->keep_every ? s->heard + s->keep_every : 0;
+    libssh2_keepalive_config(s->raw, op->n[0] != 0, (unsigned)op->n[1]);
+    return 0;
+}
+
+s2_error *
+s2_session_keepalive_config(s2_session *s, bool want_reply, unsigned interval)
+{
+    s2_op op = S2_OP(s, keepalive_config_step, "libssh2_keepalive_config", NULL,
+                     ANY_TIME);
+
+    op.n[0] = want_reply;
+    op.n[1] = interval;
+    return s2_op_call(&op);
+}
+
+static int
+keepalive_send_step(s2_op *op)
+{
+    int next = 0, rc = libssh2_keepalive_send(S2_RAW(op), &next);
+
+    op->r[0] = next;
+    return rc;
+}
+
+s2_error *
+s2_session_keepalive_send(s2_session *s, int *result)
+{
+    s2_op op = S2_OP(s, keepalive_send_step, "libssh2_keepalive_send",
+                     &s->scope, S2_BULK);
+    s2_error *err = s2_op_call(&op);
+
+    if (!err)
+        *result = (int)op.r[0];
+    return err;
+}

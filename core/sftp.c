@@ -1,0 +1,392 @@
+/*
+ * SFTP: the file system behind a session.
+ *
+ * libssh2 keeps one state a kind of request for the whole SFTP session, so all
+ * calls on it and on its handles share one scope.
+ */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int
+sftp_finish(s2_obj *obj)
+{
+    s2_sftp *sftp = (s2_sftp *)obj;
+
+    s2_record_drop(&sftp->scope);
+    if (!sftp->raw)
+        return 0;
+    return sftp->handles ? LIBSSH2_ERROR_EAGAIN
+                         : libssh2_sftp_shutdown(sftp->raw);
+}
+
+const s2_type s2_sftp_type = {"SFTP session", sftp_finish, NULL, 1};
+
+static s2_sftp *
+sftp_new(s2_session *s, LIBSSH2_SFTP *raw)
+{
+    s2_sftp *sftp = s2_obj_new(&s2_sftp_type, sizeof *sftp, s);
+
+    if (sftp)
+        sftp->raw = raw;
+    return sftp;
+}
+
+static int
+init_step(s2_op *op)
+{
+    op->state = libssh2_sftp_init(S2_RAW(op));
+    return op->state ? 0 : s2_op_null(op);
+}
+
+static void
+init_settle(s2_op *op, int rc)
+{
+    if (rc >= 0)
+        s2_release(sftp_new(S2_SESSION(op), op->state));
+}
+
+s2_error *
+s2_session_sftp_init(s2_session *s, s2_sftp **out)
+{
+    s2_op op =
+        S2_OP(s, init_step, "libssh2_sftp_init", &s->scope, S2_AUTHED);
+    s2_error *err;
+
+    op.settle = init_settle;
+    if ((err = s2_op_call(&op)))
+        return err;
+    *out = sftp_new(s, op.state);
+    return *out ? NULL : s2_session_leak(s);
+}
+
+static int
+close_step(s2_op *op)
+{
+    s2_sftp *sftp = (s2_sftp *)op->self;
+    int rc;
+
+    if (!atomic_exchange(&op->self->closed, true))
+        s2_session_wake_all(S2_SESSION(op));
+    if (!sftp->raw || S2_SESSION(op)->dead)
+        return 0;
+    /* Its handles go first: as they are dropped, by later calls. */
+    if (sftp->handles)
+        return 0;
+    rc = libssh2_sftp_shutdown(sftp->raw);
+    if (rc != LIBSSH2_ERROR_EAGAIN)
+        sftp->raw = NULL;
+    return rc;
+}
+
+s2_error *
+s2_sftp_close(s2_sftp *sftp)
+{
+    s2_op op = S2_OP(sftp, close_step, "libssh2_sftp_shutdown", &sftp->scope,
+                     S2_AFTER_END | S2_AFTER_CLOSE);
+
+    return s2_op_call(&op);
+}
+
+static int
+get_channel_step(s2_op *op)
+{
+    op->state = libssh2_sftp_get_channel(S2_SFTP_RAW(op));
+    return op->state ? 0 : s2_op_null(op);
+}
+
+s2_error *
+s2_sftp_get_channel(s2_sftp *sftp, s2_channel **out)
+{
+    s2_op op =
+        S2_OP(sftp, get_channel_step, "libssh2_sftp_get_channel", NULL, S2_QUICK);
+    s2_error *err;
+
+    if ((err = s2_op_call(&op)))
+        return err;
+    *out = s2_channel_new(sftp, op.state, true);
+    return *out ? NULL : &s2_no_memory;
+}
+
+static int
+last_error_step(s2_op *op)
+{
+    op->r[0] = (int64_t)libssh2_sftp_last_error(S2_SFTP_RAW(op));
+    return 0;
+}
+
+s2_error *
+s2_sftp_last_error(s2_sftp *sftp, unsigned long *result)
+{
+    s2_op op = S2_OP(sftp, last_error_step, "libssh2_sftp_last_error", NULL,
+                     S2_QUICK | S2_AFTER_END);
+    s2_error *err;
+
+    if (!(err = s2_op_call(&op)))
+        *result = (unsigned long)op.r[0];
+    return err;
+}
+
+/* --- calls on one path --------------------------------------------------- */
+
+#define PATH(op) (op)->b[0].p, (unsigned)(op)->b[0].len
+
+static s2_error *
+call_on_path(s2_op *op, const char *path)
+{
+    s2_op_text(op, 0, path);
+    op->path = path;
+    return s2_op_call(op);
+}
+
+static int
+unlink_step(s2_op *op)
+{
+    return libssh2_sftp_unlink_ex(S2_SFTP_RAW(op), PATH(op));
+}
+
+s2_error *
+s2_sftp_unlink(s2_sftp *sftp, const char *filename)
+{
+    s2_op op =
+        S2_OP(sftp, unlink_step, "libssh2_sftp_unlink_ex", &sftp->scope, 0);
+
+    return call_on_path(&op, filename);
+}
+
+static int
+mkdir_step(s2_op *op)
+{
+    return libssh2_sftp_mkdir_ex(S2_SFTP_RAW(op), PATH(op), (long)op->n[0]);
+}
+
+s2_error *
+s2_sftp_mkdir(s2_sftp *sftp, const char *path, long mode)
+{
+    s2_op op =
+        S2_OP(sftp, mkdir_step, "libssh2_sftp_mkdir_ex", &sftp->scope, 0);
+
+    op.n[0] = mode;
+    return call_on_path(&op, path);
+}
+
+static int
+rmdir_step(s2_op *op)
+{
+    return libssh2_sftp_rmdir_ex(S2_SFTP_RAW(op), PATH(op));
+}
+
+s2_error *
+s2_sftp_rmdir(s2_sftp *sftp, const char *path)
+{
+    s2_op op =
+        S2_OP(sftp, rmdir_step, "libssh2_sftp_rmdir_ex", &sftp->scope, 0);
+
+    return call_on_path(&op, path);
+}
+
+static int
+rename_step(s2_op *op)
+{
+    return libssh2_sftp_rename_ex(S2_SFTP_RAW(op), PATH(op), op->b[1].p,
+                                  (unsigned)op->b[1].len, (long)op->n[0]);
+}
+
+s2_error *
+s2_sftp_rename(s2_sftp *sftp, const char *source, const char *dest, long flags)
+{
+    s2_op op =
+        S2_OP(sftp, rename_step, "libssh2_sftp_rename_ex", &sftp->scope, 0);
+
+    s2_op_text(&op, 1, dest);
+    op.n[0] = flags;
+    return call_on_path(&op, source);
+}
+
+/* --- attributes ---------------------------------------------------------- */
+
+void
+s2_attrs_from(s2_attrs *to, const LIBSSH2_SFTP_ATTRIBUTES *from)
+{
+    *to = (s2_attrs){from->flags, from->filesize,    from->uid,  from->gid,
+                     from->permissions, from->atime, from->mtime};
+}
+
+void
+s2_attrs_to(LIBSSH2_SFTP_ATTRIBUTES *to, const s2_attrs *from)
+{
+    memset(to, 0, sizeof *to);
+    to->flags = from->flags;
+    to->filesize = from->filesize;
+    to->uid = from->uid;
+    to->gid = from->gid;
+    to->permissions = from->permissions;
+    to->atime = from->atime;
+    to->mtime = from->mtime;
+}
+
+void
+s2_statvfs_from(s2_statvfs *to, const LIBSSH2_SFTP_STATVFS *from)
+{
+    *to = (s2_statvfs){from->f_bsize,  from->f_frsize, from->f_blocks,
+                       from->f_bfree,  from->f_bavail, from->f_files,
+                       from->f_ffree,  from->f_favail, from->f_fsid,
+                       from->f_flag,   from->f_namemax};
+}
+
+static int
+stat_step(s2_op *op)
+{
+    LIBSSH2_SFTP_ATTRIBUTES attrs = {0};
+    int rc = libssh2_sftp_stat_ex(S2_SFTP_RAW(op), PATH(op), (int)op->n[0],
+                                  &attrs);
+
+    if (!rc && op->dst)
+        s2_attrs_from(op->dst, &attrs);
+    return rc;
+}
+
+static s2_error *
+stat_call(s2_sftp *sftp, const char *path, int type, s2_attrs *attrs)
+{
+    s2_op op = S2_OP(sftp, stat_step, "libssh2_sftp_stat_ex", &sftp->scope, 0);
+
+    op.n[0] = type;
+    op.dst = attrs;
+    return call_on_path(&op, path);
+}
+
+s2_error *
+s2_sftp_stat(s2_sftp *sftp, const char *path, s2_attrs *attrs)
+{
+    return stat_call(sftp, path, LIBSSH2_SFTP_STAT, attrs);
+}
+
+s2_error *
+s2_sftp_lstat(s2_sftp *sftp, const char *path, s2_attrs *attrs)
+{
+    return stat_call(sftp, path, LIBSSH2_SFTP_LSTAT, attrs);
+}
+
+static int
+setstat_step(s2_op *op)
+{
+    LIBSSH2_SFTP_ATTRIBUTES attrs;
+
+    s2_attrs_to(&attrs, op->b[1].p);
+    return libssh2_sftp_stat_ex(S2_SFTP_RAW(op), PATH(op), LIBSSH2_SFTP_SETSTAT,
+                                &attrs);
+}
+
+s2_error *
+s2_sftp_setstat(s2_sftp *sftp, const char *path, const s2_attrs *attrs)
+{
+    s2_op op =
+        S2_OP(sftp, setstat_step, "libssh2_sftp_stat_ex", &sftp->scope, 0);
+
+    s2_op_bytes(&op, 1, attrs, sizeof *attrs);
+    return call_on_path(&op, path);
+}
+
+static int
+statvfs_step(s2_op *op)
+{
+    LIBSSH2_SFTP_STATVFS vfs = {0};
+    int rc = libssh2_sftp_statvfs(S2_SFTP_RAW(op), op->b[0].p, op->b[0].len,
+                                  &vfs);
+
+    if (!rc && op->dst)
+        s2_statvfs_from(op->dst, &vfs);
+    return rc;
+}
+
+s2_error *
+s2_sftp_statvfs(s2_sftp *sftp, const char *path, s2_statvfs *vfs)
+{
+    s2_op op =
+        S2_OP(sftp, statvfs_step, "libssh2_sftp_statvfs", &sftp->scope, 0);
+
+    op.dst = vfs;
+    return call_on_path(&op, path);
+}
+
+/* --- links --------------------------------------------------------------- */
+
+static int
+symlink_step(s2_op *op)
+{
+    return libssh2_sftp_symlink_ex(S2_SFTP_RAW(op), PATH(op), (char *)op->b[1].p,
+                                   (unsigned)op->b[1].len,
+                                   LIBSSH2_SFTP_SYMLINK);
+}
+
+s2_error *
+s2_sftp_symlink(s2_sftp *sftp, const char *path, const char *target)
+{
+    s2_op op =
+        S2_OP(sftp, symlink_step, "libssh2_sftp_symlink_ex", &sftp->scope, 0);
+
+    s2_op_text(&op, 1, target);
+    return call_on_path(&op, path);
+}
+
+enum { PATH_CAP = 65536 };
+
+static int
+readlink_step(s2_op *op)
+{
+    char *path;
+    int rc;
+
+    if (!op->state && !(op->state = malloc(PATH_CAP)))
+        return s2_op_fail(op, &s2_no_memory);
+    path = op->state;
+    rc = libssh2_sftp_symlink_ex(S2_SFTP_RAW(op), PATH(op), path, PATH_CAP - 1,
+                                 (int)op->n[0]);
+    if (rc >= 0)
+        op->r[0] = rc;
+    return rc;
+}
+
+static void
+readlink_settle(s2_op *op, int rc)
+{
+    (void)rc;
+    free(op->state);
+    op->state = NULL;
+}
+
+static s2_error *
+readlink_call(s2_sftp *sftp, const char *path, int type, size_t max_len,
+              s2_buf *text)
+{
+    s2_op op =
+        S2_OP(sftp, readlink_step, "libssh2_sftp_symlink_ex", &sftp->scope, 0);
+    s2_error *err;
+
+    op.n[0] = type;
+    op.settle = readlink_settle;
+    err = call_on_path(&op, path);
+    if (!err && (size_t)op.r[0] > max_len)
+        err = s2_error_new(S2_C_BufferTooSmallError,
+                           LIBSSH2_ERROR_BUFFER_TOO_SMALL, op.func, path,
+                           "the answer is %d bytes long, %zu were allowed",
+                           (int)op.r[0], max_len);
+    if (!err && !s2_buf_set(text, op.state, (size_t)op.r[0]))
+        err = &s2_no_memory;
+    free(op.state);
+    return err;
+}
+
+s2_error *
+s2_sftp_readlink(s2_sftp *sftp, const char *path, s2_buf *text)
+{
+    return readlink_call(sftp, path, LIBSSH2_SFTP_READLINK, PATH_CAP, text);
+}
+
+s2_error *
+s2_sftp_realpath(s2_sftp *sftp, const char *path, size_t max_len, s2_buf *text)
+{
+    return readlink_call(sftp, path, LIBSSH2_SFTP_REALPATH, max_len, text);
+}

@@ -1,0 +1,187 @@
+/* The bytes between libssh2 and the peer; see internal.h. */
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* macOS: SO_NOSIGPIPE is set instead */
+#endif
+
+enum { QUEUE_MAX = 256 << 20 }; /* no honest call fills it */
+
+s2_error *
+s2_wire_open(s2_wire *w, int fd, bool ours)
+{
+    struct stat st;
+    int one = 1, own = ours ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int flags = own < 0 ? -1 : fcntl(own, F_GETFL);
+
+    if (flags < 0 || fcntl(own, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        fstat(own, &st) < 0) {
+        int why = errno;
+
+        if (own >= 0 && !ours)
+            close(own);
+        s2_error *err =
+            s2_error_new(S2_C_BadSocketError, LIBSSH2_ERROR_BAD_SOCKET,
+                         "handshake", NULL, "descriptor %d: %s", fd,
+                         strerror(why));
+        err->sys_errno = why;
+        return err;
+    }
+    s2_wire_close(w);
+    *w = (s2_wire){.fd = own,
+                   .user_fd = ours ? -1 : fd,
+                   .dev = st.st_dev,
+                   .ino = st.st_ino};
+    /* Fails on what is not TCP, which needs it not. */
+    setsockopt(own, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+#ifdef SO_NOSIGPIPE
+    setsockopt(own, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
+#endif
+    return NULL;
+}
+
+void
+s2_wire_close(s2_wire *w)
+{
+    if (w->fd >= 0)
+        close(w->fd);
+    free(w->out);
+    w->fd = -1;
+    w->out = NULL;
+    w->out_start = w->out_end = w->out_cap = 0;
+}
+
+static void
+over(s2_wire *w, int code, int why)
+{
+    if (!w->end_code) {
+        w->end_code = code;
+        w->end_errno = why;
+    }
+    w->out_start = w->out_end = 0;
+}
+
+void
+s2_wire_check(s2_wire *w)
+{
+    struct stat st;
+
+    if (w->user_fd >= 0 && (fstat(w->user_fd, &st) < 0 || st.st_ino != w->ino ||
+                            st.st_dev != w->dev))
+        over(w, LIBSSH2_ERROR_SOCKET_SEND, EBADF);
+}
+
+size_t
+s2_wire_queued(const s2_wire *w)
+{
+    return w->out_end - w->out_start;
+}
+
+/* What the kernel takes now: a count, 0 for none; over() on failure. */
+static size_t
+push(s2_wire *w, const unsigned char *src, size_t len)
+{
+    ssize_t n;
+
+    do {
+        n = send(w->fd, src, len, MSG_NOSIGNAL);
+        if (n < 0 && errno == ENOTSOCK)
+            n = write(w->fd, src, len);
+    } while (n < 0 && errno == EINTR);
+    if (n >= 0) {
+        w->sent += (size_t)n;
+        return (size_t)n;
+    }
+    if (errno != EAGAIN && errno != EWOULDBLOCK)
+        over(w, LIBSSH2_ERROR_SOCKET_SEND, errno);
+    return 0;
+}
+
+void
+s2_wire_flush(s2_wire *w)
+{
+    while (!w->end_code && s2_wire_queued(w)) {
+        size_t n = push(w, w->out + w->out_start, s2_wire_queued(w));
+
+        if (!n)
+            return;
+        w->out_start += n;
+    }
+    w->out_start = w->out_end = 0;
+}
+
+static bool
+enqueue(s2_wire *w, const unsigned char *src, size_t len)
+{
+    size_t queued = s2_wire_queued(w);
+
+    if (w->out_cap - w->out_end < len) {
+        size_t cap = w->out_cap ? w->out_cap : 65536;
+        unsigned char *out;
+
+        while (cap < queued + len)
+            cap *= 2;
+        if (cap > QUEUE_MAX || !(out = malloc(cap)))
+            return false;
+        if (queued)
+            memcpy(out, w->out + w->out_start, queued);
+        free(w->out);
+        w->out = out;
+        w->out_cap = cap;
+        w->out_start = 0;
+        w->out_end = queued;
+    }
+    memcpy(w->out + w->out_end, src, len);
+    w->out_end += len;
+    return true;
+}
+
+ssize_t
+s2_wire_send(s2_wire *w, const void *src, size_t len)
+{
+    const unsigned char *p = src;
+    size_t n = 0;
+
+    if (w->end_code || w->ending)
+        return (ssize_t)len;
+    if (!s2_wire_queued(w))
+        n = push(w, p, len);
+    if (!w->end_code && n < len && !enqueue(w, p + n, len - n))
+        over(w, LIBSSH2_ERROR_ALLOC, ENOMEM);
+    return (ssize_t)len;
+}
+
+ssize_t
+s2_wire_recv(s2_wire *w, void *dst, size_t cap)
+{
+    ssize_t n;
+
+    if (w->ending)
+        return -ECONNRESET;
+    if (w->end_code)
+        return -EAGAIN;
+    do {
+        n = recv(w->fd, dst, cap, 0);
+        if (n < 0 && errno == ENOTSOCK)
+            n = read(w->fd, dst, cap);
+    } while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        w->received += (uint64_t)n;
+        return n;
+    }
+    if (n == 0)
+        over(w, LIBSSH2_ERROR_SOCKET_DISCONNECT, 0);
+    else if (errno != EAGAIN && errno != EWOULDBLOCK)
+        over(w, LIBSSH2_ERROR_SOCKET_RECV, errno);
+    return -EAGAIN;
+}

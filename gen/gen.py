@@ -1,0 +1,88 @@
+"""Read libssh2's headers, keep the ledger, write what is safe to derive."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+sys.dont_write_bytecode = True  # the source tree stays as it is
+
+import derive
+import emit
+import ledger
+import rules
+import stubs
+from headers import Failure, read
+
+
+def build(args: argparse.Namespace) -> None:
+    headers = read(args.include, shlex.split(args.cc))
+    rows = ledger.read_ledger(args.ledger)
+    errors = ledger.read_errors(args.errors)
+    young, gone = ledger.check(rows, headers)
+    derived: dict[str, rules.Binding] = {}
+    blind: dict[str, rules.Binding] = {}
+    for f in headers.functions.values():
+        row = rows.get(f.name)
+        if row and row.how != "derived":
+            continue
+        binding = rules.bind(f, headers, row)
+        lacks = binding.safe and derive.lacks(f, binding)
+        if lacks:
+            binding = replace(binding, missing=(("how", lacks),))
+        if binding.safe:
+            derived[f.name] = binding
+        elif row:
+            raise Failure(f"{row.where}: {f.name} is not safe to derive: "
+                          + "; ".join(why for _, why in binding.missing))
+        if not row:
+            blind[f.name] = binding
+            print(f"{f.where}: {f.name} has no row in {args.ledger}",
+                  file=sys.stderr)
+    for name in gone:
+        print(f"{rows[name].where}: {name} is not declared by libssh2 "
+              f"{headers.version}", file=sys.stderr)
+    texts = {
+        "s2_have.h": emit.have(headers, errors),
+        "constants.i": emit.constants(headers),
+        "errors_new.def": emit.errors_new(headers, errors),
+        "coverage.txt": emit.coverage(headers, rows, derived, young, gone,
+                                      blind),
+    }
+    texts.update(derive.files(headers, derived))
+    emit.write({args.out / name: text for name, text in texts.items()})
+
+
+def make_stubs(args: argparse.Namespace) -> None:
+    emit.write({args.out: stubs.write(args.xml, args.out.suffix)})
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="gen.py", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verb = verbs.add_parser("build", help="write what a build includes")
+    verb.add_argument("--include", type=Path, required=True, metavar="DIR")
+    verb.add_argument("--ledger", type=Path, required=True, metavar="FILE")
+    verb.add_argument("--errors", type=Path, required=True, metavar="FILE")
+    verb.add_argument("--cc", default="cc", metavar="COMMAND")
+    verb.add_argument("--out", type=Path, required=True, metavar="DIR")
+    verb.set_defaults(run=build)
+    verb = verbs.add_parser("stubs", help="write .pyi or .rbs, by the suffix")
+    verb.add_argument("--xml", type=Path, required=True, metavar="FILE",
+                      help="SWIG's -xmlout of the interface")
+    verb.add_argument("--out", type=Path, required=True, metavar="FILE")
+    verb.set_defaults(run=make_stubs)
+    args = parser.parse_args(argv)
+    try:
+        args.run(args)
+    except (Failure, OSError) as error:
+        print(f"gen.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,82 @@
+/*
+ * Which parameter is what: the vocabulary of types.i by the names in use.
+ *
+ * A typemap counts from where it stands, for the class that owns the method:
+ * so every class is listed here, before the first one.
+ */
+
+/* A class of objects, counted by the core and dropped by the collector. */
+%define %handle(type)
+%apply HANDLE * { type *, struct type * };
+%apply SWIGTYPE *DISOWN { struct type *DISOWN };
+%apply HANDLE **OUT { type **out };
+%nodefaultctor type;
+%nodefaultdtor type;
+%enddef
+
+%handle(s2_session)
+%handle(s2_channel)
+%handle(s2_sftp)
+%handle(s2_file)
+%handle(s2_knownhost)
+%handle(s2_entry)
+%handle(s2_agent)
+%handle(s2_identity)
+%apply HANDLE *OR_NONE { s2_entry *prev };
+
+/* A plain struct, copied in and out. */
+%define %record(type, name)
+%apply HANDLE * { type *, const type *, struct type * };
+%apply SWIGTYPE *DISOWN { struct type *DISOWN };
+%apply RECORD *OUT { type *name };
+%enddef
+
+%record(s2_attrs, attrs)
+%record(s2_statvfs, vfs)
+
+%apply const char *OR_NONE {
+    const char *passphrase, const char *message, const char *salt
+};
+%apply const char *PATH {
+    const char *path, const char *filename, const char *privatekey,
+    const char *source_filename, const char *dest_filename,
+    const char *target
+};
+%apply const char *PATH_OR_NONE {
+    const char *publickey, const char *known_hosts
+};
+%apply (const void *BYTES, size_t LEN) {
+    (const void *buf, size_t buf_len), /* of a file */
+    (const void *privatekeyfiledata, size_t privatekeyfiledata_len)
+};
+%apply (const void *BYTES_OR_NONE, size_t LEN) {
+    (const void *publickeyfiledata, size_t publickeyfiledata_len),
+    (const void *modes, size_t modes_len)
+};
+%apply (const void *TEXT, size_t LEN) {
+    (const void *buf, size_t len), /* of a channel */
+    (const void *key, size_t key_len),
+    (const void *line, size_t line_len)
+};
+%apply (const void *TEXT_OR_NONE, size_t LEN) {
+    (const void *comment, size_t comment_len)
+};
+%apply int SOCKET { int sock };
+%apply (s2_answer_fn ASK, void *CTX) { (s2_answer_fn callback, void *ctx) };
+
+%apply (void *DST, size_t CAP, size_t *GOT) {
+    (void *size, size_t cap, size_t *len),
+    (void *buffer_maxlen, size_t cap, size_t *len)
+};
+%apply size_t *WRITTEN { size_t *written };
+%apply int *RESULT { int *result };
+%apply bool *RESULT { bool *result };
+%apply unsigned long *RESULT { unsigned long *result };
+%apply int64_t *RESULT { int64_t *result };
+%apply uint64_t *RESULT { uint64_t *result };
+%apply s2_buf *BYTES {
+    s2_buf *bytes, s2_buf *name, s2_buf *longname, s2_buf *errmsg,
+    s2_buf *language
+};
+%apply s2_buf *TEXT { s2_buf *text };
+%apply s2_list *TEXTS { s2_list *texts };

@@ -1,0 +1,252 @@
+/*
+ * Text and bytes, in and out.
+ *
+ * Text is UTF-8; what is not goes in and out by surrogateescape.
+ */
+%{
+/* What a parameter takes besides bytes. */
+enum { TAKES_STR = 1, TAKES_NONE = 2, TAKES_PATH = 4, TAKES_BUFFER = 8 };
+
+/* Bytes borrowed from an argument: one call, one of these. */
+typedef struct input {
+    const char *p;
+    size_t len;
+    PyObject *held;
+    Py_buffer view;
+} input;
+
+static void
+input_end(input *in)
+{
+    Py_XDECREF(in->held);
+    if (in->view.obj)
+        PyBuffer_Release(&in->view);
+}
+
+static bool
+input_str(input *in, PyObject *text)
+{
+    Py_ssize_t len;
+
+    in->p = PyUnicode_AsUTF8AndSize(text, &len);
+    if (in->p) {
+        in->len = (size_t)len;
+        return true;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+        return false;
+    PyErr_Clear();
+    in->held = PyUnicode_AsEncodedString(text, "utf-8", "surrogateescape");
+    if (!in->held)
+        return false;
+    in->p = PyBytes_AS_STRING(in->held);
+    in->len = (size_t)PyBytes_GET_SIZE(in->held);
+    return true;
+}
+
+/* The bytes of obj; freed by input_end() even on failure. */
+static bool
+input_begin(input *in, PyObject *obj, int takes, const char *func)
+{
+    in->p = NULL;
+    in->len = 0;
+    if (obj == Py_None && (takes & TAKES_NONE))
+        return true;
+    if ((takes & TAKES_PATH) && !PyUnicode_Check(obj) && !PyBytes_Check(obj)) {
+        obj = in->held = PyOS_FSPath(obj);
+        if (!obj)
+            return false;
+    }
+    if (PyUnicode_Check(obj) && (takes & TAKES_STR)) {
+        PyObject *path = in->held;
+        bool done;
+
+        in->held = NULL;
+        done = input_str(in, obj);
+        if (!in->held)
+            in->held = path;
+        else
+            Py_XDECREF(path);
+        return done;
+    }
+    if (PyBytes_Check(obj)) {
+        in->p = PyBytes_AS_STRING(obj);
+        in->len = (size_t)PyBytes_GET_SIZE(obj);
+        return true;
+    }
+    if ((takes & TAKES_BUFFER) && PyObject_CheckBuffer(obj)) {
+        if (PyObject_GetBuffer(obj, &in->view, PyBUF_SIMPLE) < 0)
+            return false;
+        in->p = in->view.buf;
+        in->len = (size_t)in->view.len;
+        return true;
+    }
+    PyErr_Format(PyExc_TypeError, "%s: expected %s, not %s", func,
+                 !(takes & TAKES_STR) ? "bytes" : "str or bytes",
+                 Py_TYPE(obj)->tp_name);
+    return false;
+}
+
+/* The same, for what C takes as a string. */
+static bool
+input_text(input *in, PyObject *obj, int takes, const char *func)
+{
+    if (!input_begin(in, obj, takes | TAKES_STR, func))
+        return false;
+    if (!in->p || strlen(in->p) == in->len)
+        return true;
+    PyErr_Format(PyExc_ValueError, "%s: NUL in text", func);
+    return false;
+}
+%}
+
+%define %text_in(type, takes)
+%typemap(in, noblock=1) type (input in = {0}) {
+    if (!input_text(&in, $input, takes, "$symname"))
+        SWIG_fail;
+    $1 = ($1_ltype)in.p;
+}
+%typemap(freearg, noblock=1) type "input_end(&in$argnum);"
+%enddef
+%text_in(const char *, 0)
+%text_in(const char *OR_NONE, TAKES_NONE)
+%text_in(const char *PATH, TAKES_PATH)
+%text_in(const char *PATH_OR_NONE, TAKES_PATH | TAKES_NONE)
+
+%define %bytes_in(pointer, takes)
+%typemap(in, noblock=1) (pointer, size_t LEN) (input in = {0}) {
+    if (!input_begin(&in, $input, TAKES_BUFFER | takes, "$symname"))
+        SWIG_fail;
+    $1 = ($1_ltype)in.p;
+    $2 = in.len;
+}
+%typemap(freearg, noblock=1) (pointer, size_t LEN) "input_end(&in$argnum);"
+%enddef
+%bytes_in(const void *BYTES, 0)
+%bytes_in(const void *BYTES_OR_NONE, TAKES_NONE)
+%bytes_in(const void *TEXT, TAKES_STR)
+%bytes_in(const void *TEXT_OR_NONE, TAKES_STR | TAKES_NONE)
+
+/* --- out ------------------------------------------------------------------ */
+
+%{
+static PyObject *
+bytes_of(const s2_buf *buf)
+{
+    return buf->data ? PyBytes_FromStringAndSize(buf->data,
+                                                 (Py_ssize_t)buf->len)
+                     : Py_NewRef(Py_None);
+}
+
+static PyObject *
+text_of(const s2_buf *buf)
+{
+    return buf->data ? PyUnicode_DecodeUTF8(buf->data, (Py_ssize_t)buf->len,
+                                            "surrogateescape")
+                     : Py_NewRef(Py_None);
+}
+
+static PyObject *
+texts_of(const s2_list *list)
+{
+    PyObject *texts = PyList_New((Py_ssize_t)list->count);
+
+    for (size_t i = 0; texts && i < list->count; i++) {
+        PyObject *text = text_of(&list->item[i]);
+
+        if (text)
+            PyList_SET_ITEM(texts, (Py_ssize_t)i, text);
+        else
+            Py_CLEAR(texts);
+    }
+    return texts;
+}
+%}
+
+%typemap(in, numinputs=0, noblock=1)
+    s2_buf *BYTES (s2_buf buf = {0}), s2_buf *TEXT (s2_buf buf = {0})
+    "$1 = &buf;"
+%typemap(argout, noblock=1) s2_buf *BYTES { %output(bytes_of($1)) }
+%typemap(argout, noblock=1) s2_buf *TEXT { %output(text_of($1)) }
+%typemap(freearg, noblock=1) s2_buf *BYTES, s2_buf *TEXT "s2_buf_free($1);"
+
+%typemap(in, numinputs=0, noblock=1) s2_list *TEXTS (s2_list list = {0})
+    "$1 = &list;"
+%typemap(argout, noblock=1) s2_list *TEXTS { %output(texts_of($1)) }
+%typemap(freearg, noblock=1) s2_list *TEXTS "s2_list_free($1);"
+
+%typemap(out, noblock=1) const char * { $result = text_or_none($1); }
+%typemap(out, noblock=1) const char *BYTES {
+    $result = $1 ? PyBytes_FromString($1) : Py_NewRef(Py_None);
+}
+%apply const char *BYTES {
+    const char *s2_version, const char *s2_entry::name,
+    const char *s2_entry::key, const char *s2_identity::comment
+};
+
+/* --- reads and writes ----------------------------------------------------- */
+
+%{
+/* A read's bytes object may be made far larger than what arrives: below this
+ * a copy is cheaper than what realloc() leaves behind. */
+enum { SMALL_READ = 4096 };
+
+static Py_ssize_t
+size_of(PyObject *obj)
+{
+    Py_ssize_t size = PyNumber_AsSsize_t(obj, PyExc_OverflowError);
+
+    if (size < 0 && !PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "negative size");
+    return size;
+}
+
+/* What a read answers, of the `got` bytes in *bytes. */
+static PyObject *
+read_result(PyObject **bytes, size_t got, bool would_block)
+{
+    size_t cap = (size_t)PyBytes_GET_SIZE(*bytes);
+    PyObject *data;
+
+    if (got <= SMALL_READ && cap > 2 * SMALL_READ)
+        data = PyBytes_FromStringAndSize(PyBytes_AS_STRING(*bytes),
+                                         (Py_ssize_t)got);
+    else if (got < cap && _PyBytes_Resize(bytes, (Py_ssize_t)got) < 0)
+        return NULL;
+    else
+        data = Py_NewRef(*bytes);
+    return Py_BuildValue("(nN)",
+                         would_block ? LIBSSH2_ERROR_EAGAIN : (Py_ssize_t)got,
+                         data);
+}
+%}
+
+%typemap(in, noblock=1) (void *DST, size_t CAP, size_t *GOT)
+    (PyObject *bytes = NULL, size_t got = 0) {
+    {
+        Py_ssize_t size = size_of($input);
+
+        if (size < 0)
+            SWIG_fail;
+        $2 = (size_t)size;
+    }
+}
+%typemap(check, noblock=1) (void *DST, size_t CAP, size_t *GOT) {
+    if (!(bytes$argnum = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)$2)))
+        SWIG_fail;
+    $1 = PyBytes_AS_STRING(bytes$argnum);
+    $3 = &got$argnum;
+}
+%typemap(argout, noblock=1) (void *DST, size_t CAP, size_t *GOT) {
+    if (!($result = read_result(&bytes$argnum, got$argnum, result != NULL)))
+        SWIG_fail;
+}
+%typemap(freearg, noblock=1) (void *DST, size_t CAP, size_t *GOT)
+    "Py_XDECREF(bytes$argnum);"
+
+%typemap(in, numinputs=0, noblock=1) size_t *WRITTEN (size_t count = 0)
+    "$1 = &count;"
+%typemap(argout, noblock=1) size_t *WRITTEN {
+    $result = Py_BuildValue("(in)", result ? LIBSSH2_ERROR_EAGAIN : 0,
+                            (Py_ssize_t)*$1);
+}

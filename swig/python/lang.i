@@ -1,0 +1,189 @@
+/*
+ * Python: the typemaps of types.i, in Python's C API.
+ *
+ * A typemap holds a reference or a buffer only in a local that freearg drops;
+ * `fail:` runs freearg as well.  A wrapper's `result` is the s2_error it got:
+ * an output that sees one knows that the call would block.
+ */
+%begin %{
+#define PY_SSIZE_T_CLEAN
+#define SWIG_PYTHON_SILENT_MEMLEAK
+%}
+
+%feature("kwargs");
+%namewarn("") open; /* a method, not the function */
+
+/* --- results -------------------------------------------------------------- */
+
+%{
+/* What a call returns, with one more output; steals both. */
+static PyObject *
+add_output(PyObject *sum, PyObject *value)
+{
+    PyObject *both;
+
+    if (!sum || !value) {
+        Py_XDECREF(sum);
+        return value;
+    }
+    if (!PyTuple_Check(sum)) {
+        both = PyTuple_Pack(2, sum, value);
+    } else {
+        Py_ssize_t n = PyTuple_GET_SIZE(sum);
+
+        both = PyTuple_New(n + 1);
+        for (Py_ssize_t i = 0; both && i < n; i++)
+            PyTuple_SET_ITEM(both, i, Py_NewRef(PyTuple_GET_ITEM(sum, i)));
+        if (both)
+            PyTuple_SET_ITEM(both, n, Py_NewRef(value));
+    }
+    Py_DECREF(sum);
+    Py_DECREF(value);
+    return both;
+}
+%}
+
+/* One output, unless the call would block. */
+%define %output(value)
+    if (!result && !($result = add_output($result, value)))
+        SWIG_fail;
+%enddef
+
+%typemap(in, numinputs=0, noblock=1) int *RESULT (int value = 0),
+    bool *RESULT (bool value = false),
+    unsigned long *RESULT (unsigned long value = 0),
+    int64_t *RESULT (int64_t value = 0), uint64_t *RESULT (uint64_t value = 0)
+    "$1 = &value;"
+%typemap(argout, noblock=1) int *RESULT { %output(PyLong_FromLong(*$1)) }
+%typemap(argout, noblock=1) bool *RESULT { %output(PyBool_FromLong(*$1)) }
+%typemap(argout, noblock=1) unsigned long *RESULT {
+    %output(PyLong_FromUnsignedLong(*$1))
+}
+%typemap(argout, noblock=1) int64_t *RESULT {
+    %output(PyLong_FromLongLong(*$1))
+}
+%typemap(argout, noblock=1) uint64_t *RESULT {
+    %output(PyLong_FromUnsignedLongLong(*$1))
+}
+
+%include "errors.i"
+%include "host.i"
+%include "bytes.i"
+
+/* --- numbers -------------------------------------------------------------- */
+
+%{
+/* Whether obj is true, for a number. */
+static int
+truth(PyObject *obj, const char *func)
+{
+    if (PyIndex_Check(obj))
+        return PyObject_IsTrue(obj);
+    PyErr_Format(PyExc_TypeError, "%s: expected bool, not %s", func,
+                 Py_TYPE(obj)->tp_name);
+    return -1;
+}
+%}
+
+%typemap(in) bool {
+    int value = truth($input, "$symname");
+
+    if (value < 0)
+        SWIG_fail;
+    $1 = value > 0;
+}
+%typemap(in, noblock=1) int SOCKET {
+    if (($1 = PyObject_AsFileDescriptor($input)) < 0)
+        SWIG_fail;
+}
+
+/* --- objects -------------------------------------------------------------- */
+
+%{
+static PyObject *name_of_this; /* "this", where a proxy has its C object */
+
+static const char *
+class_name(swig_type_info *type)
+{
+    SwigPyClientData *data = type->clientdata;
+
+    return data && PyType_Check(data->klass)
+               ? ((PyTypeObject *)data->klass)->tp_name
+               : type->str;
+}
+
+/* The C object behind a proxy; NULL with TypeError set. */
+static void *
+unwrap(PyObject *obj, swig_type_info *type, const char *func)
+{
+    PyObject **dict = _PyObject_GetDictPtr(obj), *self;
+
+    self = dict && *dict ? PyDict_GetItemWithError(*dict, name_of_this) : obj;
+    if (self && SwigPyObject_Check(self) &&
+        ((SwigPyObject *)self)->ty == type && ((SwigPyObject *)self)->ptr)
+        return ((SwigPyObject *)self)->ptr;
+    if (!PyErr_Occurred())
+        PyErr_Format(PyExc_TypeError,
+                     self ? "%s: expected %s, not %s"
+                          : "%s: %s.__init__() of this %s was never called",
+                     func, class_name(type), Py_TYPE(obj)->tp_name);
+    return NULL;
+}
+%}
+%init %{
+    if (!(name_of_this = PyUnicode_InternFromString("this")))
+        return NULL;
+%}
+
+%typemap(in, noblock=1) HANDLE * {
+    if (!($1 = ($1_ltype)unwrap($input, $1_descriptor, "$symname")))
+        SWIG_fail;
+}
+%typemap(in, noblock=1) HANDLE *OR_NONE {
+    if ($input != Py_None &&
+        !($1 = ($1_ltype)unwrap($input, $1_descriptor, "$symname")))
+        SWIG_fail;
+}
+/* Of a destructor: the proxy forgets the object, whoever called it. */
+%typemap(in, noblock=1) SWIGTYPE *DISOWN (void *object = NULL) {
+    if (!SWIG_IsOK(SWIG_ConvertPtr($input, &object, $descriptor,
+                                   SWIG_POINTER_RELEASE))) {
+        PyErr_SetString(PyExc_TypeError, "$symname: wrong type");
+        SWIG_fail;
+    }
+    $1 = ($1_ltype)object;
+}
+%typemap(out, noblock=1) HANDLE * {
+    if (!$1) {
+        PyErr_NoMemory();
+        SWIG_fail;
+    }
+    $result = SWIG_NewPointerObj($1, $1_descriptor, $owner | %newpointer_flags);
+}
+
+%typemap(in, numinputs=0, noblock=1) HANDLE **OUT ($*1_ltype made = NULL)
+    "$1 = &made;"
+%typemap(argout, noblock=1) HANDLE **OUT {
+    %output(SWIG_NewPointerObj(*$1, $*1_descriptor, SWIG_POINTER_OWN))
+}
+
+%{
+/* A proxy that owns a copy of a record. */
+static PyObject *
+record(const void *from, size_t size, swig_type_info *type)
+{
+    void *copy = malloc(size);
+
+    if (!copy)
+        return PyErr_NoMemory();
+    memcpy(copy, from, size);
+    return SWIG_NewPointerObj(copy, type, SWIG_POINTER_OWN);
+}
+%}
+%typemap(in, numinputs=0, noblock=1) RECORD *OUT ($*1_ltype value) {
+    memset(&value, 0, sizeof value);
+    $1 = &value;
+}
+%typemap(argout, noblock=1) RECORD *OUT {
+    %output(record($1, sizeof *$1, $1_descriptor))
+}

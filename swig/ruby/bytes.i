@@ -1,0 +1,209 @@
+/*
+ * Bytes and text, in and out, and the numbers that count them.
+ *
+ * Where the core may look while others run, a string is one that nobody else
+ * can change: frozen, or hidden.  RB_GC_GUARD keeps it, and where it is.
+ */
+%{
+static VALUE
+bytes_value(const s2_buf *buf)
+{
+    return buf->data ? rb_str_new(buf->data, (long)buf->len) : Qnil;
+}
+
+static VALUE
+buf_text_value(const s2_buf *buf)
+{
+    return buf->data ? rb_utf8_str_new(buf->data, (long)buf->len) : Qnil;
+}
+
+static VALUE
+texts_value(const s2_list *list)
+{
+    VALUE texts = rb_ary_new();
+
+    for (size_t i = 0; i < list->count; i++)
+        rb_ary_push(texts, buf_text_value(&list->item[i]));
+    return texts;
+}
+
+/* No part of a number is dropped silently. */
+static VALUE
+integer_of(VALUE number)
+{
+    if (RB_FLOAT_TYPE_P(number))
+        rb_raise(rb_eTypeError, "no implicit conversion of Float into Integer");
+    return rb_to_int(number);
+}
+
+static unsigned LONG_LONG
+unsigned_of(VALUE number, unsigned LONG_LONG most)
+{
+    unsigned LONG_LONG value;
+
+    number = integer_of(number);
+    if (RTEST(rb_funcall(number, '<', 1, INT2FIX(0))))
+        rb_raise(rb_eRangeError, "negative number");
+    value = NUM2ULL(number);
+    if (value > most)
+        rb_raise(rb_eRangeError, "number too big");
+    return value;
+}
+
+static size_t
+size_of(VALUE number)
+{
+    long size = NUM2LONG(integer_of(number));
+
+    if (size < 0)
+        rb_raise(rb_eArgError, "negative size");
+    return (size_t)size;
+}
+
+/* The caller's bytes, which nobody can change or move meanwhile. */
+static VALUE
+bytes_of(VALUE value)
+{
+    return rb_str_new_frozen(StringValue(value));
+}
+
+/* A string's bytes as UTF-8, in a string that nobody else sees. */
+static VALUE
+text_of(VALUE value)
+{
+    int index;
+
+    StringValue(value);
+    index = rb_enc_get_index(value);
+    if (index != rb_utf8_encindex() && index != rb_usascii_encindex() &&
+        index != rb_ascii8bit_encindex())
+        value = rb_str_encode(value, rb_enc_from_encoding(rb_utf8_encoding()),
+                              0, Qnil);
+    return rb_obj_hide(rb_str_new(RSTRING_PTR(value), RSTRING_LEN(value)));
+}
+
+static VALUE
+word_of(VALUE value)
+{
+    value = text_of(value);
+    if (memchr(RSTRING_PTR(value), '\0', RSTRING_LEN(value)))
+        rb_raise(rb_eArgError, "string contains null byte");
+    return value;
+}
+
+static VALUE
+path_of(VALUE value)
+{
+    VALUE path = rb_check_funcall(value, rb_intern("to_path"), 0, NULL);
+
+    return word_of(path == Qundef ? value : path);
+}
+
+/* A string to read into: hidden until it is the result. */
+static VALUE
+buffer_of(size_t capacity)
+{
+    return rb_obj_hide(rb_str_buf_new((long)capacity));
+}
+
+/* nil for the end. */
+static VALUE
+buffer_value(VALUE buffer, size_t capacity, size_t got)
+{
+    if (!got && capacity)
+        return Qnil;
+    rb_str_set_len(buffer, (long)got);
+    rb_obj_reveal(buffer, rb_cString);
+    return rb_str_resize(buffer, (long)got);
+}
+
+/* Serve a read from what was read ahead and handed back. */
+static bool
+take_unread(VALUE self, const char *name, void *dst, size_t cap, size_t *got)
+{
+    VALUE unread = rb_ivar_get(self, rb_intern(name));
+    size_t len;
+
+    if (!RB_TYPE_P(unread, T_STRING) || !(len = RSTRING_LEN(unread)))
+        return false;
+    *got = len < cap ? len : cap;
+    memcpy(dst, RSTRING_PTR(unread), *got);
+    if (*got == len)
+        rb_ivar_set(self, rb_intern(name), Qnil);
+    else
+        rb_str_drop_bytes(unread, (long)*got);
+    return true;
+}
+%}
+
+%typemap(in, numinputs=0) s2_buf *BYTES (s2_buf buf = {0}),
+    s2_buf *TEXT (s2_buf buf = {0}) "$1 = &buf;"
+%typemap(argout) s2_buf *BYTES "$result = add_output($result, bytes_value($1));"
+%typemap(argout) s2_buf *TEXT
+    "$result = add_output($result, buf_text_value($1));"
+%typemap(freearg) s2_buf *BYTES, s2_buf *TEXT "s2_buf_free($1);"
+
+%typemap(in, numinputs=0) s2_list *TEXTS (s2_list list = {0}) "$1 = &list;"
+%typemap(argout) s2_list *TEXTS
+    "$result = add_output($result, texts_value($1));"
+%typemap(freearg) s2_list *TEXTS "s2_list_free($1);"
+
+%typemap(out) const char * "$result = text_value($1);"
+
+%define %string(type, or_none, of)
+%argument(type, (VALUE text = Qnil)) {
+    if (%given($input)) {
+        text = or_none && NIL_P($input) ? Qnil : of($input);
+        $1 = NIL_P(text) ? NULL : RSTRING_PTR(text);
+    }
+}
+%typemap(freearg) type "RB_GC_GUARD(text$argnum);"
+%enddef
+
+%string(const char *, 0, word_of)
+%string(const char *OR_NONE, 1, word_of)
+%string(const char *PATH, 0, path_of)
+%string(const char *PATH_OR_NONE, 1, path_of)
+
+%define %bytes(name, or_none, of)
+%argument(%arg((const void *name, size_t LEN)), (VALUE bytes = Qnil)) {
+    if (%given($input)) {
+        bytes = or_none && NIL_P($input) ? Qnil : of($input);
+        $1 = NIL_P(bytes) ? NULL : RSTRING_PTR(bytes);
+        $2 = NIL_P(bytes) ? 0 : (size_t)RSTRING_LEN(bytes);
+    }
+}
+%typemap(freearg) (const void *name, size_t LEN) "RB_GC_GUARD(bytes$argnum);"
+%enddef
+
+%bytes(BYTES, 0, bytes_of)
+%bytes(BYTES_OR_NONE, 1, bytes_of)
+%bytes(TEXT, 0, text_of)
+%bytes(TEXT_OR_NONE, 1, text_of)
+
+%argument(%arg((void *DST, size_t CAP, size_t *GOT)),
+          %arg((VALUE bytes = Qnil, size_t got = 0))) {
+    if (%given($input))
+        $2 = size_of($input);
+}
+%typemap(check) (void *DST, size_t CAP, size_t *GOT) {
+    bytes$argnum = buffer_of($2);
+    $1 = RSTRING_PTR(bytes$argnum);
+    $3 = &got$argnum;
+}
+%typemap(argout) (void *DST, size_t CAP, size_t *GOT)
+    "$result = add_output($result, buffer_value(bytes$argnum, $2, *$3));"
+%typemap(freearg) (void *DST, size_t CAP, size_t *GOT)
+    "RB_GC_GUARD(bytes$argnum);"
+
+/* What gets and its like have read ahead goes first. */
+%define %unread_first(method, name)
+%exception method %{
+    if (!take_unread(self, name, arg2, arg3, arg4)) {
+        $action
+    }
+%}
+%enddef
+%unread_first(s2_channel::read_0, "@unread")
+%unread_first(s2_channel::read_stderr, "@unread_stderr")
+%unread_first(s2_file::read, "@unread")

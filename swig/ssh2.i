@@ -1,0 +1,33 @@
+/*
+ * The module: one include a class, the same for every language.
+ *
+ * Nothing in this folder names a language.  `lang.i` is found by include path
+ * and defines the typemaps that types.i lists; a further language is one more
+ * folder with a lang.i of its own.
+ */
+%module binding
+
+%{
+#include "s2.h"
+%}
+
+%include "types.i"
+%include "lang.i"
+%include "apply.i"
+
+%include "constants.i" /* generated, as is the next; it extends classes */
+%include "s2_derived.i"
+%include "session.i"
+%include "channel.i"
+%include "sftp.i"
+%include "file.i"
+%include "knownhost.i"
+%include "agent.i"
+
+%rename(version) s2_version;
+const char *s2_version(int required_version = 0);
+%rename(libssh2_revision) s2_libssh2_revision;
+const char *s2_libssh2_revision(void);
+/* Raise what a function would that got this code. */
+%rename(raise_code) s2_error_from_code;
+s2_error *s2_error_from_code(int errcode);

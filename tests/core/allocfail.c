@@ -1,0 +1,101 @@
+/*
+ * Every allocation of one conversation made to fail in turn.
+ *
+ * usage: allocfail [first [step]]: fail allocation number first, first + step,
+ * ... until a conversation needs no more.  A failure must come out as an error
+ * and leave nothing behind; the sanitizers see to the rest.
+ */
+#include "conversation.h"
+
+static s2_error *
+converse(s2_session *s, const char *path)
+{
+    s2_channel *ch = NULL;
+    s2_sftp *sftp = NULL;
+    s2_file *f = NULL;
+    s2_attrs attrs;
+    s2_buf name = {0}, longname = {0}, real = {0};
+    char bytes[4096];
+    size_t n;
+    bool more = true;
+    s2_error *err = log_in(s);
+
+    memset(bytes, 'x', sizeof bytes);
+    if (err || (err = s2_session_open_session(s, &ch)) ||
+        (err = s2_channel_execute(ch, "echo hello; echo oops >&2; exit 3")))
+        goto done;
+    do
+        err = s2_channel_read(ch, 0, bytes, sizeof bytes, &n);
+    while (!err && n);
+    if (err || (err = s2_channel_close(ch)) ||
+        (err = s2_session_sftp_init(s, &sftp)) ||
+        (err = s2_sftp_open(sftp, path,
+                            LIBSSH2_FXF_WRITE | LIBSSH2_FXF_READ |
+                                LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC,
+                            0600, &f)) ||
+        (err = s2_file_write(f, bytes, sizeof bytes, &n)) ||
+        (err = s2_file_seek64(f, 0)) ||
+        (err = s2_file_read(f, bytes, sizeof bytes, &n)) ||
+        (err = s2_file_close(f)) || (err = s2_sftp_stat(sftp, path, &attrs)) ||
+        (err = s2_sftp_realpath(sftp, ".", 4096, &real)))
+        goto done;
+    s2_release(f);
+    f = NULL;
+    if ((err = s2_sftp_opendir(sftp, real.data, &f)))
+        goto done;
+    while (!err && more) {
+        err = s2_file_readdir(f, &name, &longname, &attrs);
+        more = !err && name.data;
+        s2_buf_free(&name);
+        s2_buf_free(&longname);
+    }
+    if (!err)
+        err = s2_sftp_unlink(sftp, path);
+done:
+    s2_buf_free(&real);
+    s2_release(f);
+    s2_release(sftp);
+    s2_release(ch);
+    return err;
+}
+
+int
+main(int argc, char **argv)
+{
+    long n = argc > 1 ? atol(argv[1]) : 1, step = argc > 2 ? atol(argv[2]) : 1;
+    long tried = 0;
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/allocfail", fixture("SSH2_TMP"));
+    for (;; n += step, tried++) {
+        s2_session *s = s2_session_create();
+        bool failed;
+        s2_error *err;
+
+        s->alloc.fail_at = n;
+        err = converse(s, path);
+        failed = s->alloc.failed;
+        if (failed && !err && !s->dead) {
+            printf("allocation %ld failed, and nothing said so\n", n);
+            return 1;
+        }
+        if (err && !failed) {
+            char *message = s2_error_message(err);
+
+            printf("failed without a cause: %s\n", message);
+            free(message);
+            return 1;
+        }
+        s2_error_free(err);
+        s2_release(s);
+        if (!failed)
+            break;
+    }
+    if (s2_leaked) {
+        printf("%zu blocks left behind by a whole conversation\n",
+               (size_t)s2_leaked);
+        return 1;
+    }
+    printf("allocfail: %ld allocations made to fail in turn\n", tried);
+    return 0;
+}

@@ -1,0 +1,424 @@
+/*
+ * The engine under a seeded plan: threads that share a session, calls that are
+ * abandoned, objects closed under a call, a server that stops and goes on.
+ *
+ * usage: driver SEED ROUNDS [THREADS]
+ *
+ * Each thread appends to a file of its own, and at the end the file must be
+ * what the calls have said: of every write as much as was reported, and of one
+ * that was abandoned any beginning of it that is at least as long.
+ */
+#include "conversation.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { MAX_THREADS = 16, MAX_WRITES = 4096, MAX_LEN = 100000 };
+
+/* --- chance -------------------------------------------------------------- */
+
+static _Thread_local uint64_t chance;
+
+static unsigned
+pick(unsigned n)
+{
+    chance ^= chance << 13;
+    chance ^= chance >> 7;
+    chance ^= chance << 17;
+    return (unsigned)(chance >> 32) % n;
+}
+
+/* --- a language that raises ---------------------------------------------- */
+
+static _Thread_local int raise_after; /* waits until it raises; 0: never */
+static _Thread_local bool inside;     /* let the core poll */
+static atomic_ulong turns_waited, raised_calls;
+
+static int
+wait_or_raise(void *ctx, int fd, int wake_fd, int directions, int timeout_ms)
+{
+    (void)ctx;
+    atomic_fetch_add(&turns_waited, 1);
+    if (raise_after && --raise_after == 0) {
+        atomic_fetch_add(&raised_calls, 1);
+        return S2_RAISED;
+    }
+    if (timeout_ms < 0 || timeout_ms > 100)
+        timeout_ms = raise_after ? 5 : 100;
+    return s2_poll(fd, wake_fd, directions, timeout_ms) == S2_TIMED_OUT
+               ? S2_TIMED_OUT
+               : S2_READY;
+}
+
+static bool
+polls_now(void *ctx)
+{
+    (void)ctx;
+    return inside;
+}
+
+/* The next call may be abandoned after a few waits. */
+static void
+dice(void)
+{
+    inside = pick(3) == 0;
+    raise_after = !inside && pick(4) == 0 ? 1 + (int)pick(4) : 0;
+}
+
+static void
+calm(void)
+{
+    raise_after = 0;
+    inside = false;
+}
+
+/* --- the plan ------------------------------------------------------------ */
+
+typedef struct worker {
+    pthread_t thread;
+    uint64_t seed;
+    int number, rounds;
+    char path[512];
+    s2_file *file;
+    struct {
+        size_t len, done;
+        bool whole; /* exactly done, else at least */
+    } wrote[MAX_WRITES];
+    int writes;
+    unsigned long calls, abandoned;
+    int wrong;
+} worker;
+
+static s2_session *session;
+static s2_sftp *sftp;
+static worker workers[MAX_THREADS];
+static atomic_bool finished;
+
+static unsigned char
+byte_at(int number, int write, size_t offset)
+{
+    uint32_t x = (uint32_t)(number * 7919 + write * 104729 + (int)(offset >> 2)) *
+                 2654435761u;
+
+    return (unsigned char)((x >> 24) ^ (offset & 3) * 85 ^ (unsigned)write);
+}
+
+static void
+wrong(worker *w, const char *what, s2_error *err)
+{
+    char *message = err ? s2_error_message(err) : NULL;
+
+    fprintf(stderr, "thread %d: %s: %s\n", w->number, what,
+            message ? message : "wrong result");
+    free(message);
+    w->wrong++;
+}
+
+/* True where the call went through; a raise is as good as any. */
+static bool
+went(worker *w, const char *what, s2_error *err, s2_class expected)
+{
+    bool ok = !err;
+
+    w->calls++;
+    if (err == &s2_raised)
+        w->abandoned++;
+    else if (err && err->cls != expected)
+        wrong(w, what, err);
+    s2_error_free(err);
+    return ok;
+}
+
+static void
+do_stat(worker *w)
+{
+    s2_attrs attrs;
+    bool there = pick(2);
+
+    dice();
+    if (went(w, "stat",
+             s2_sftp_stat(sftp, there ? fixture("SSH2_KEY") : "/no/such/file",
+                          &attrs),
+             there ? S2_C_SSH2Error : S2_C_SFTPNoSuchFileError)) {
+        /* The wrong file's size would be another call's answer. */
+        FILE *f = fopen(fixture("SSH2_KEY"), "rb");
+        long size;
+
+        fseek(f, 0, SEEK_END);
+        size = ftell(f);
+        fclose(f);
+        if (!there || attrs.filesize != (uint64_t)size)
+            wrong(w, "stat answered for another file", NULL);
+    }
+}
+
+static void
+do_exec(worker *w)
+{
+    s2_channel *ch = NULL;
+    char command[64], want[32], got[64];
+    size_t have = 0, n = 1;
+
+    snprintf(want, sizeof want, "%d-%u\n", w->number, pick(100000));
+    snprintf(command, sizeof command, "printf '%%s' '%s'", want);
+    dice();
+    if (!went(w, "open_session", s2_session_open_session(session, &ch),
+              S2_C_ChannelFailure))
+        return;
+    dice();
+    if (went(w, "execute", s2_channel_execute(ch, command), S2_C_SSH2Error)) {
+        while (n && have < sizeof got) {
+            s2_error *err;
+
+            dice();
+            err = s2_channel_read(ch, 0, got + have, sizeof got - have, &n);
+            if (err == &s2_raised)
+                n = 0, w->abandoned++; /* and read on: no byte is lost */
+            else if (!went(w, "read", err, S2_C_SSH2Error))
+                break;
+            have += n;
+            n = err == &s2_raised || n;
+        }
+        if (have != strlen(want) || memcmp(got, want, have))
+            wrong(w, "a command's output is another's", NULL);
+        if (pick(2)) {
+            dice();
+            went(w, "close", s2_channel_close(ch), S2_C_SSH2Error);
+        }
+    }
+    s2_release(ch);
+}
+
+static void
+do_write(worker *w)
+{
+    static _Thread_local unsigned char bytes[MAX_LEN];
+    size_t len = 1 + pick(pick(8) ? 5000 : MAX_LEN), done = 0;
+    s2_error *err;
+
+    if (w->writes == MAX_WRITES)
+        return;
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = byte_at(w->number, w->writes, i);
+    dice();
+    err = s2_file_write(w->file, bytes, len, &done);
+    w->wrote[w->writes].len = len;
+    w->wrote[w->writes].done = done;
+    w->wrote[w->writes++].whole = !err;
+    went(w, "write", err, S2_C_SSH2Error);
+}
+
+/* Another thread reads what this one closes. */
+typedef struct closed_read {
+    s2_channel *ch;
+    s2_error *err;
+} closed_read;
+
+static void *
+read_until_closed(void *arg)
+{
+    closed_read *r = arg;
+    char bytes[64];
+    size_t n = 1;
+
+    while (!r->err && n)
+        r->err = s2_channel_read(r->ch, 0, bytes, sizeof bytes, &n);
+    return NULL;
+}
+
+static void
+do_close_under_call(worker *w)
+{
+    closed_read r = {0};
+    pthread_t thread;
+
+    calm();
+    if (!went(w, "open_session", s2_session_open_session(session, &r.ch),
+              S2_C_ChannelFailure))
+        return;
+    if (went(w, "execute", s2_channel_execute(r.ch, "echo x; sleep 1"),
+             S2_C_SSH2Error)) {
+        pthread_create(&thread, NULL, read_until_closed, &r);
+        usleep(pick(20000));
+        went(w, "close", s2_channel_close(r.ch), S2_C_SSH2Error);
+        pthread_join(thread, NULL);
+        if (r.err && r.err->cls != S2_C_ChannelClosedError)
+            wrong(w, "a reader of a closed channel", r.err);
+        s2_error_free(r.err);
+    }
+    s2_release(r.ch);
+}
+
+static void *
+work(void *arg)
+{
+    worker *w = arg;
+
+    chance = w->seed;
+    for (int i = 0; i < w->rounds && !w->wrong; i++) {
+        switch (pick(10)) {
+        case 0:
+        case 1:
+            do_exec(w);
+            break;
+        case 2:
+            do_close_under_call(w);
+            break;
+        case 3:
+        case 4:
+        case 5:
+            do_write(w);
+            break;
+        default:
+            do_stat(w);
+        }
+    }
+    calm();
+    return NULL;
+}
+
+/* --- the server stops ---------------------------------------------------- */
+
+static void
+control(const char *word)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    char answer[64];
+
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", fixture("SSH2_CONTROL"));
+    if (connect(fd, (struct sockaddr *)&at, sizeof at) ||
+        write(fd, word, strlen(word)) < 0 || read(fd, answer, sizeof answer) < 0)
+        perror(word);
+    close(fd);
+}
+
+static void *
+stop_and_go(void *arg)
+{
+    unsigned long *stops = arg;
+
+    chance = 88172645463325252u;
+    while (!atomic_load(&finished)) {
+        usleep(100000 + pick(200000));
+        control("stop\n");
+        usleep(20000 + pick(150000));
+        control("cont\n");
+        ++*stops;
+    }
+    return NULL;
+}
+
+/* --- the end ------------------------------------------------------------- */
+
+static void
+check_file(worker *w)
+{
+    FILE *f = fopen(w->path, "rb");
+    int c = fgetc(f);
+
+    for (int i = 0; i < w->writes; i++) {
+        size_t n = 0;
+
+        while (c != EOF && n < w->wrote[i].len &&
+               (unsigned char)c == byte_at(w->number, i, n)) {
+            n++;
+            c = fgetc(f);
+            if (n >= w->wrote[i].done && !w->wrote[i].whole && c != EOF &&
+                i + 1 < w->writes &&
+                (unsigned char)c == byte_at(w->number, i + 1, 0) &&
+                (n == w->wrote[i].len ||
+                 (unsigned char)c != byte_at(w->number, i, n)))
+                break;
+        }
+        if (n < w->wrote[i].done ||
+            (w->wrote[i].whole && n != w->wrote[i].len)) {
+            fprintf(stderr, "thread %d: write %d of %zu: %zu in the file, "
+                            "%zu reported\n",
+                    w->number, i, w->wrote[i].len, n, w->wrote[i].done);
+            w->wrong++;
+            break;
+        }
+    }
+    if (c != EOF && !w->wrong) {
+        fprintf(stderr, "thread %d: bytes in the file that nobody wrote\n",
+                w->number);
+        w->wrong++;
+    }
+    fclose(f);
+}
+
+static void
+must(s2_error *err)
+{
+    if (err) {
+        fprintf(stderr, "%s\n", s2_error_message(err));
+        exit(1);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
+    int rounds = argc > 2 ? atoi(argv[2]) : 50;
+    int threads = argc > 3 ? atoi(argv[3]) : 6;
+    s2_host host = {.wait = wait_or_raise, .polls = polls_now};
+    unsigned long stops = 0, calls = 0, abandoned = 0;
+    pthread_t stopper;
+    int failed = 0;
+
+    must(s2_init());
+    s2_set_host(&host);
+    session = s2_session_create();
+    must(log_in(session));
+    must(s2_session_sftp_init(session, &sftp));
+    for (int i = 0; i < threads; i++) {
+        worker *w = &workers[i];
+
+        w->number = i;
+        w->rounds = rounds;
+        w->seed = (seed + 1) * 0x9e3779b97f4a7c15u + (uint64_t)i * 7349;
+        snprintf(w->path, sizeof w->path, "%s/driver-%d", fixture("SSH2_TMP"),
+                 i);
+        must(s2_sftp_open(sftp, w->path,
+                          LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT |
+                              LIBSSH2_FXF_TRUNC,
+                          0600, &w->file));
+    }
+    pthread_create(&stopper, NULL, stop_and_go, &stops);
+    for (int i = 0; i < threads; i++)
+        pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+    for (int i = 0; i < threads; i++)
+        pthread_join(workers[i].thread, NULL);
+    atomic_store(&finished, true);
+    pthread_join(stopper, NULL);
+    for (int i = 0; i < threads; i++) {
+        worker *w = &workers[i];
+
+        s2_release(w->file); /* some with a call left behind */
+        calls += w->calls;
+        abandoned += w->abandoned;
+    }
+    calm();
+    /* Each call gives a dropped handle back by a step, its last write first. */
+    for (int i = 0; sftp->handles && i < 10000; i++) {
+        s2_attrs attrs;
+
+        must(s2_sftp_stat(sftp, "/", &attrs));
+    }
+    failed += sftp->handles != 0;
+    s2_release(sftp);
+    s2_release(session);
+    for (int i = 0; i < threads; i++) {
+        check_file(&workers[i]);
+        failed += workers[i].wrong;
+    }
+    printf("driver: seed %llu, %d threads, %lu calls, %lu abandoned, %lu waits, "
+           "%lu stops, %d wrong\n",
+           (unsigned long long)seed, threads, calls, abandoned,
+           (unsigned long)turns_waited, stops, failed);
+    return failed != 0;
+}

@@ -1,0 +1,26 @@
+/* The constants of libssh2 9.8.7_DEV's headers. */
+%constant const char *LIBSSH2_VERSION = LIBSSH2_VERSION;
+%constant const char *LIBSSH2_BANNER = LIBSSH2_BANNER;
+%constant int LIBSSH2_VERSION_MAJOR = LIBSSH2_VERSION_MAJOR;
+%constant int LIBSSH2_NEGATIVE = LIBSSH2_NEGATIVE;
+%constant unsigned int LIBSSH2_HIGH_BIT = LIBSSH2_HIGH_BIT;
+%constant long LIBSSH2_LONG = LIBSSH2_LONG;
+%constant unsigned long LIBSSH2_UNSIGNED_LONG = LIBSSH2_UNSIGNED_LONG;
+%constant unsigned long long LIBSSH2_HUGE = LIBSSH2_HUGE;
+%constant int LIBSSH2_SHIFTED = LIBSSH2_SHIFTED;
+%constant int LIBSSH2_CAST = LIBSSH2_CAST;
+%constant int LIBSSH2_LETTER = LIBSSH2_LETTER;
+%constant int LIBSSH2_OTHER = LIBSSH2_OTHER;
+%constant int LIBSSH2_ERROR_NONE = LIBSSH2_ERROR_NONE;
+%constant int LIBSSH2_ERROR_KNOWN = LIBSSH2_ERROR_KNOWN;
+%constant int LIBSSH2_ERROR_FOO_BAR = LIBSSH2_ERROR_FOO_BAR;
+%constant int LIBSSH2_ERROR_KNOWN_OLD_NAME = LIBSSH2_ERROR_KNOWN_OLD_NAME;
+%constant int LIBSSH2_ERROR_TAKEN = LIBSSH2_ERROR_TAKEN;
+%constant int LIBSSH2_ERROR_EAGAIN = LIBSSH2_ERROR_EAGAIN;
+%constant unsigned long LIBSSH2_FX_OK = LIBSSH2_FX_OK;
+%constant unsigned long LIBSSH2_FX_KNOWN = LIBSSH2_FX_KNOWN;
+%constant unsigned long LIBSSH2_FX_MISPELT = LIBSSH2_FX_MISPELT;
+%constant unsigned long LIBSSH2_FX_MISSPELT = LIBSSH2_FX_MISSPELT;
+%constant int LIBSSH2_RED = libssh2_red;
+%constant int LIBSSH2_GREEN = libssh2_green;
+%constant int LIBSSH2_BLUE = LIBSSH2_BLUE;

@@ -1,0 +1,4 @@
+#ifndef LIBSSH2_PUBLICKEY_H
+#define LIBSSH2_PUBLICKEY_H 1
+#include "libssh2.h"
+#endif

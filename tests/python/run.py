@@ -1,0 +1,194 @@
+#!/usr/bin/python3
+"""Make the calls of cases on the Python module.
+
+    run.py [FILE-OR-FOLDER...]
+
+runs the cases; conformance.py reads them, compares and prints.  It starts
+this program again to make the calls: requests come on standard input, replies
+go to standard output.
+"""
+import base64
+import gc
+import importlib
+import json
+import os
+import socket
+import sys
+import traceback
+from pathlib import Path
+
+MODULES = ("session", "channel", "sftp", "sftp_handle", "agent", "pkey",
+           "knownhost", "error_codes", "exceptions", "binding")
+AGAIN = {"again": True}
+
+
+# --- the one table: Python's results as values of a case --------------------
+
+
+def pair(result):
+    rc, count = result
+    return AGAIN if rc == -37 and not count else count
+
+
+def counted(result):
+    rc, data = result
+    return AGAIN if rc == -37 else data if rc == len(data) else [rc, data]
+
+
+SHAPES = {
+    "read": counted, "read_ex": counted, "read_stderr": counted,
+    "write": pair, "write_ex": pair, "write_stderr": pair,
+    "get_exit_signal": lambda result: result[1] or None,
+    "last_errno": lambda result: result,
+}
+
+
+def shape(method, result):
+    if method in SHAPES and result is not None:
+        return SHAPES[method](result)
+    if type(result) is int and result == -37:
+        return AGAIN
+    return list(result) if isinstance(result, tuple) else result
+
+
+# --- what a case may call without an object ---------------------------------
+
+
+class Verbs:
+    def __init__(self):
+        self.sockets = []
+
+    def it(self, value):
+        return value
+
+    def item(self, value, index):
+        return value[index]
+
+    def new(self, cls, *args):
+        return cls(*args)
+
+    def at_least(self, number):
+        return importlib.import_module("ssh2.utils").version(number) is not None
+
+    def socket(self, port=None):
+        port = port or int(os.environ["SSH2_PORT"])
+        sock = socket.create_connection((os.environ["SSH2_HOST"], port))
+        self.sockets.append(sock)
+        return sock
+
+    def shake(self, port=None):
+        session = named("Session")()
+        session.handshake(self.socket(port))
+        return session
+
+    def connect(self, port=None):
+        session = self.shake(port)
+        session.userauth_publickey_fromfile(
+            os.environ["SSH2_USER"], os.environ["SSH2_KEY"])
+        return session
+
+    def answers(self, *rounds):
+        rounds, asked = list(rounds), []
+
+        def callback(name, instruction, prompts):
+            asked.append([name, instruction, list(prompts)])
+            return rounds.pop(0)
+        callback.asked = asked
+        return callback
+
+    def raises(self):
+        def callback(*_):
+            raise KeyError("from the callback")
+        return callback
+
+    def asked(self, callback):
+        return callback.asked
+
+    def names(self, handle):
+        return sorted(entry[1] for entry in handle.readdir())
+
+
+def named(name):
+    """A class or a constant of the module."""
+    for module in MODULES:
+        found = getattr(importlib.import_module(f"ssh2.{module}"), name, None)
+        if found is not None:
+            return found
+    raise NameError(name)
+
+
+# --- requests and replies ---------------------------------------------------
+
+
+class Calls:
+    def __init__(self):
+        self.verbs, self.vars = Verbs(), {}
+
+    def reply(self, request):
+        if "call" in request:
+            try:
+                return self.call(**request)
+            except Exception as error:
+                return {"error": [
+                    type(error).__name__, getattr(error, "code", None),
+                    getattr(error, "sftp_status", None),
+                    "".join(traceback.format_exception(error))]}
+        self.vars.pop(request.get("drop"), None)
+        if "end" in request:
+            self.vars.clear()
+            for sock in self.verbs.sockets:
+                sock.close()
+            self.verbs = Verbs()
+        gc.collect()
+        return None
+
+    def call(self, call, on, args, keys, name):
+        owner = self.verbs if on is None else self.decode(on)
+        args = [self.decode(arg) for arg in args]
+        keys = {key: self.decode(arg) for key, arg in keys.items()}
+        if call.endswith("="):
+            return setattr(owner, call[:-1], *args)
+        found = getattr(owner, call)
+        value = shape(call, found(*args, **keys) if callable(found) else found)
+        if name:
+            self.vars[name] = value
+        return value
+
+    def decode(self, value):
+        if isinstance(value, list):
+            return [self.decode(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if "bytes" in value:
+            return base64.b64decode(value["bytes"])
+        if "var" in value:
+            return self.vars[value["var"]]
+        if "class" in value:
+            return named(value["class"])
+        first, *more = map(named, value["const"])
+        for constant in more:
+            first |= constant
+        return first
+
+    def encode(self, value):
+        if isinstance(value, bytes):
+            return {"bytes": base64.b64encode(value).decode()}
+        return {"is": type(value).__name__, "id": id(value)}
+
+
+def main():
+    calls, out = Calls(), os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a module prints is no reply
+    for line in sys.stdin:
+        value = calls.reply(json.loads(line))
+        print(json.dumps({"value": value}, default=calls.encode), file=out,
+              flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--calls"]:
+        main()
+    else:
+        driver = Path(__file__).resolve().parent.parent / "conformance.py"
+        os.execv(sys.executable,
+                 [sys.executable, str(driver), "python", *sys.argv[1:]])

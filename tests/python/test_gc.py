@@ -1,0 +1,139 @@
+"""Objects go in any order, at any time, without a packet and without a wait."""
+import gc
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import unittest
+
+from common import ENV, HOST, PORT, SANITIZED, Relay, connect, run, server
+from ssh2.session import Session
+from ssh2.sftp import LIBSSH2_FXF_READ
+
+
+def family():
+    """One of each class, all alive and in use."""
+    session = connect()
+    channel = run(session, "sleep 60")
+    sftp = session.sftp_init()
+    handle = sftp.open(ENV["SSH2_KEY"], LIBSSH2_FXF_READ, 0)
+    listing = sftp.opendir(".")
+    hosts = session.knownhost_init()
+    hosts.readfile(ENV["SSH2_KNOWN_HOSTS"])
+    agent = session.agent_init()
+    agent.connect()
+    return [session, channel, sftp, handle, listing, listing.readdir(),
+            sftp.get_channel(), sftp.stat("."), hosts, hosts.get(), agent,
+            agent.get_identities()]
+
+
+class TestCollection(unittest.TestCase):
+    def test_objects_may_be_dropped_in_any_order(self):
+        order = random.Random(7)
+        for _ in range(25):
+            objects = family()
+            order.shuffle(objects)
+            while objects:
+                del objects[-1]
+                gc.collect()
+
+    def test_objects_may_be_dropped_after_disconnect(self):
+        for objects in (family(), family()[::-1]):
+            next(o for o in objects if isinstance(o, Session)).disconnect()
+            while objects:
+                del objects[-1]
+
+    def test_objects_may_be_dropped_after_their_server_is_gone(self):
+        objects = family()
+        server("kill")
+        random.Random(8).shuffle(objects)
+        while objects:
+            del objects[-1]
+
+    def test_all_of_it_may_be_in_one_cycle(self):
+        class Mine(Session):
+            pass
+
+        for _ in range(10):
+            session = Mine()
+            session.handshake(socket.create_connection((HOST, PORT)))
+            objects = family()
+            objects.append(objects)
+            session.objects = objects
+            objects.append(session)
+            del objects, session
+        self.assertGreater(gc.collect(), 0)
+
+    def test_objects_may_be_dropped_in_another_thread(self):
+        for _ in range(5):
+            objects = family()
+
+            def drop(objects=objects):
+                while objects:
+                    del objects[0]
+            threads = [threading.Thread(target=drop) for _ in range(3)]
+            del objects
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+    def test_the_interpreter_may_exit_with_all_alive(self):
+        program = """
+            import threading
+            import test_gc
+            objects = test_gc.family()
+            test_gc.kept = objects
+            session = objects[0]
+            session.me = objects
+            thread = threading.Thread(target=objects[1].read, daemon=True)
+            thread.start()
+            print("alive", flush=True)
+        """
+        for _ in range(3):
+            done = subprocess.run(
+                [sys.executable, "-c", textwrap.dedent(program)], timeout=60,
+                env=dict(ENV, PYTHONPATH=":".join(p for p in sys.path if p)),
+                capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, done.stdout), (0, "alive\n"),
+                             done.stderr)
+
+    def test_dropping_a_channel_takes_no_time_and_sends_nothing(self):
+        relay = Relay()
+        session = connect(relay.port)
+        channels = [run(session, "sleep 60") for _ in range(9)]
+        time.sleep(0.2)
+        before, took = relay.received, []
+        while channels:
+            start = time.perf_counter()
+            del channels[-1]
+            took.append(time.perf_counter() - start)
+        time.sleep(0.2)
+        self.assertEqual(relay.received, before)
+        self.assertLess(statistics.median(took), 0.001)
+
+    def test_a_dropped_channel_is_closed_by_later_calls(self):
+        session = connect()
+        for _ in range(25):  # the server allows ten at a time
+            run(session, "cat")
+            session.keepalive_send()
+
+    @unittest.skipIf(SANITIZED, "sanitizers keep freed memory")
+    def test_sessions_leave_no_memory_behind(self):
+        def resident():
+            with open("/proc/self/statm") as file:
+                return int(file.read().split()[1]) * 4096
+
+        def some():
+            for _ in range(2000):
+                Session().knownhost_init()
+            gc.collect()
+
+        some()
+        before = resident()
+        some()
+        self.assertLess(resident() - before, 4 << 20)

@@ -1,0 +1,226 @@
+"""Other threads go on; several may use one session, and none loses a byte."""
+import os
+import threading
+import time
+import unittest
+
+from common import ENV, connect, read_all, run, server
+from ssh2.exceptions import BadUseError, SSH2Error, Timeout
+from ssh2.sftp import (
+    LIBSSH2_FXF_CREAT,
+    LIBSSH2_FXF_READ,
+    LIBSSH2_FXF_TRUNC,
+    LIBSSH2_FXF_WRITE,
+)
+
+WRITE = LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC | LIBSSH2_FXF_WRITE
+
+
+class Tick(threading.Thread):
+    """Counts hundredths of a second for as long as it is let."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.count, self.over = 0, threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join()
+
+    def run(self):
+        while not self.over.wait(0.01):
+            self.count += 1
+
+
+def at_once(*functions):
+    """Run them in threads; give back what each returned or raised."""
+    results = [None] * len(functions)
+
+    def one(i):
+        try:
+            results[i] = functions[i]()
+        except BaseException as error:
+            results[i] = error
+    threads = [threading.Thread(target=one, args=(i,), daemon=True)
+               for i in range(len(functions))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        if thread.is_alive():
+            raise AssertionError("a thread hangs")
+    return results
+
+
+class TestThreads(unittest.TestCase):
+    def setUp(self):
+        self.session = connect()
+
+    def test_a_clock_ticks_beside_a_blocking_read(self):
+        channel = run(self.session, "sleep 3; echo done")
+        with Tick() as tick:
+            self.assertEqual(channel.read(9), (5, b"done\n"))
+        self.assertGreater(tick.count, 100)
+
+    def test_a_clock_ticks_beside_a_blocking_sftp_read(self):
+        handle = self.session.sftp_init().open(
+            ENV["SSH2_KEY"], LIBSSH2_FXF_READ, 0)
+        server("stop")
+        threading.Timer(1, server, ["cont"]).start()
+        with Tick() as tick:
+            self.assertGreater(handle.read(99)[0], 0)
+        self.assertGreater(tick.count, 30)
+
+    def test_a_clock_ticks_beside_a_connection_attempt(self):
+        session = type(self.session)()
+        with Tick() as tick, self.assertRaises(Timeout):
+            session.connect(ENV["SSH2_HOST"], int(ENV["SSH2_SILENT_PORT"]),
+                            timeout=1000)
+        self.assertGreater(tick.count, 30)
+
+    def test_eight_threads_share_a_session(self):
+        def work(number):
+            text = f"thread {number}\n".encode() * 2000
+            for _ in range(5):
+                channel = run(self.session, "cat")
+                channel.write(text)
+                channel.send_eof()
+                if read_all(channel) != text:
+                    return "wrong bytes"
+                channel.close()
+            return "fine"
+
+        results = at_once(*[lambda n=n: work(n) for n in range(8)])
+        self.assertEqual(results, ["fine"] * 8)
+
+    def test_eight_threads_share_an_sftp(self):
+        sftp = self.session.sftp_init()
+
+        def work(number):
+            path = f"{ENV['SSH2_TMP']}/thread-{number}"
+            data = os.urandom(300000)
+            for _ in range(3):
+                with sftp.open(path, WRITE, 0o600) as file:
+                    file.write(data)
+                with sftp.open(path, LIBSSH2_FXF_READ, 0) as file:
+                    got = b""
+                    while part := file.read()[1]:
+                        got += part
+                if got != data or sftp.stat(path).filesize != len(data):
+                    return "wrong bytes"
+            sftp.unlink(path)
+            return "fine"
+
+        results = at_once(*[lambda n=n: work(n) for n in range(8)])
+        self.assertEqual(results, ["fine"] * 8)
+
+    def test_one_thread_reads_what_another_writes(self):
+        channel, data = run(self.session, "cat"), os.urandom(3000000)
+
+        def write():
+            count = channel.write(data)[1]
+            channel.send_eof()
+            return count
+
+        wrote, read = at_once(write, lambda: read_all(channel))
+        self.assertEqual(wrote, len(data))
+        self.assertTrue(read == data)
+
+    def test_no_wake_up_is_lost(self):
+        def talk():
+            channel = run(self.session, "cat")
+            for i in range(200):
+                channel.write(b"%d" % i)
+                if channel.read(9)[1] != b"%d" % i:
+                    return "wrong bytes"
+            return "fine"
+
+        self.assertEqual(at_once(talk, talk, talk), ["fine"] * 3)
+
+    def test_two_threads_read_one_channel(self):
+        channel = run(self.session, "head -c 2000000 /dev/zero")
+        results = at_once(*[lambda: len(read_all(channel))] * 2)
+        self.assertEqual(sum(results), 2000000)
+
+    def close_in_flight(self, call, close):
+        timer = threading.Timer(0.3, close)
+        timer.start()
+        start = time.monotonic()
+        with self.assertRaises(BadUseError) as caught:
+            call()
+        self.assertEqual(type(caught.exception).__name__, "ClosedError")
+        self.assertLess(time.monotonic() - start, 2)
+        timer.join()
+
+    def test_close_ends_a_channel_s_write_in_flight(self):
+        channel = run(self.session, "sleep 60")
+        self.close_in_flight(lambda: channel.write(bytes(8000000)),
+                             channel.close)
+
+    def test_close_of_the_session_ends_every_call_in_flight(self):
+        channel = run(self.session, "sleep 60")
+        self.close_in_flight(lambda: channel.wait_eof(), self.session.close)
+
+    def test_close_ends_a_handle_s_read_in_flight(self):
+        handle = self.session.sftp_init().open(
+            ENV["SSH2_KEY"], LIBSSH2_FXF_READ, 0)
+        server("stop")
+        try:
+            self.close_in_flight(lambda: handle.read(99), self.session.close)
+        finally:
+            server("cont")
+
+    def test_a_timeout_of_one_thread_leaves_the_others_alone(self):
+        other = run(self.session, "sleep 1; echo done")
+
+        def impatient():
+            channel = run(self.session, "sleep 60")
+            self.session.set_timeout(300)
+            try:
+                channel.read(9)
+            except Timeout:
+                return "timed out"
+            finally:
+                self.session.set_timeout(0)
+
+        results = at_once(lambda: other.read(9), impatient)
+        self.assertEqual(results, [(5, b"done\n"), "timed out"])
+
+
+class TestFork(unittest.TestCase):
+    def test_a_child_cannot_use_its_parent_s_session(self):
+        session = connect()
+        channel = run(session, "cat")
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                channel.write(b"child")
+            except SSH2Error as error:
+                status = 0 if type(error).__name__ == "ForkedError" else 2
+            finally:
+                del channel, session
+                os._exit(status)
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+        channel.write(b"parent")
+        channel.send_eof()
+        self.assertEqual(read_all(channel), b"parent")
+
+    def test_a_child_may_exit_and_make_sessions_of_its_own(self):
+        session = connect()
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                mine = connect()
+                if read_all(run(mine, "echo child")) == b"child\n":
+                    status = 0
+                del session
+            finally:
+                os._exit(status)
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+        self.assertEqual(read_all(run(session, "echo parent")), b"parent\n")

@@ -1,0 +1,46 @@
+# Run every test of this folder in one process, and print TAP.
+require "minitest"
+
+# One line a test: ok, or not ok and why.
+class Tap < Minitest::AbstractReporter
+  def initialize
+    super
+    @count = @failed = 0
+  end
+
+  def start
+    classes = Minitest::Runnable.runnables
+    puts "1..#{classes.sum { |c| c.runnable_methods.size }}"
+  end
+
+  def record(result)
+    @count += 1
+    part = File.basename(result.source_location[0], ".rb")
+    name = "#{part}: #{result.name.delete_prefix('test_').tr('_', ' ')}"
+    if result.skipped?
+      puts "ok #{@count} - #{name} # SKIP #{result.failure.message}"
+    elsif result.passed?
+      puts "ok #{@count} - #{name}"
+    else
+      @failed += 1
+      puts "not ok #{@count} - #{name}"
+      puts result.to_s.gsub(/^/, "# ")
+    end
+    $stdout.flush
+  end
+
+  def passed?
+    @failed.zero? && @count.positive?
+  end
+end
+
+def Minitest.plugin_tap_init(_options)
+  reporter.reporters.clear
+  reporter << Tap.new
+end
+Minitest.extensions << "tap"
+
+files = ARGV.empty? ? Dir.glob(File.join(__dir__, "test_*.rb")) : ARGV
+files.sort.each { |file| require File.expand_path(file) }
+Minitest.seed = 1
+exit Minitest.run([])

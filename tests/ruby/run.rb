@@ -1,0 +1,174 @@
+# Make the calls of cases on the Ruby module.
+#
+#     run.rb [FILE-OR-FOLDER...]
+#
+# runs the cases; conformance.py reads them, compares and prints.  It starts
+# this program again to make the calls: requests come on standard input,
+# replies go to standard output.
+require "json"
+require "socket"
+
+AGAIN = { "again" => true }.freeze
+
+# --- the one table: Ruby's results as values of a case ----------------------
+
+ERRORS = { "ArgumentError" => "ValueError", "RangeError" => "OverflowError",
+           "NoMethodError" => "AttributeError", "NameError" => "NameError",
+           "FloatDomainError" => "OverflowError", "IOError" => "ValueError" }.freeze
+BYTES_OR_END = ->(result) { result.nil? ? "".b : result }
+SHAPES = { "read" => BYTES_OR_END, "read_ex" => BYTES_OR_END,
+           "read_stderr" => BYTES_OR_END }.freeze
+
+def shape(method, result)
+  return AGAIN if %i[wait_readable wait_writable].include?(result)
+
+  SHAPES.key?(method) ? SHAPES[method].call(result) : result
+end
+
+# --- what a case may call without an object ---------------------------------
+
+class Verbs
+  attr_reader :sockets
+
+  def initialize
+    @sockets = []
+  end
+
+  def it(value)
+    value
+  end
+
+  def item(value, index)
+    value[index]
+  end
+
+  def new(cls, *args)
+    cls.new(*args)
+  end
+
+  def at_least(number)
+    !SSH2.version(number).nil?
+  end
+
+  def socket(port = nil)
+    port ||= ENV.fetch("SSH2_PORT")
+    @sockets << TCPSocket.new(ENV.fetch("SSH2_HOST"), port)
+    @sockets.last
+  end
+
+  def shake(port = nil)
+    SSH2::Session.new.tap { |session| session.handshake(socket(port)) }
+  end
+
+  def connect(port = nil)
+    session = shake(port)
+    session.userauth_publickey_fromfile(
+      ENV.fetch("SSH2_USER"), ENV.fetch("SSH2_KEY")
+    )
+    session
+  end
+
+  def answers(*rounds)
+    asked = []
+    callback = lambda do |name, instruction, prompts|
+      asked << [name, instruction, prompts.to_a]
+      rounds.shift
+    end
+    callback.define_singleton_method(:asked) { asked }
+    callback
+  end
+
+  def raises
+    ->(*) { raise KeyError, "from the callback" }
+  end
+
+  def asked(callback)
+    callback.asked
+  end
+
+  def names(handle)
+    handle.readdir.map { |entry| entry[1] }.sort
+  end
+end
+
+# --- requests and replies ---------------------------------------------------
+
+class Calls
+  def initialize
+    @verbs = Verbs.new
+    @vars = {}
+  end
+
+  def reply(request)
+    if request.key?("call")
+      begin
+        return encode(call(request))
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        return error(e)
+      end
+    end
+    @vars.delete(request["drop"])
+    if request.key?("end")
+      @vars.clear
+      @verbs.sockets.each(&:close)
+      @verbs = Verbs.new
+    end
+    GC.start
+    nil
+  end
+
+  def call(request)
+    method = request["call"]
+    owner = request["on"] ? decode(request["on"]) : @verbs
+    args = request["args"].map { |arg| decode(arg) }
+    keys = request["keys"].to_h { |key, arg| [key.to_sym, decode(arg)] }
+    block = args.pop if request["on"] && args.last.is_a?(Proc)
+    value = shape(method, owner.public_send(method, *args, **keys, &block))
+    @vars[request["name"]] = value if request["name"]
+    value
+  end
+
+  def error(err)
+    cls = err.class.name.split("::").grep_v("Other").last
+    { "error" => [ERRORS.fetch(cls, cls), asked(err, :code),
+                  asked(err, :sftp_status), err.full_message] }
+  end
+
+  def asked(err, name)
+    err.respond_to?(name) ? err.public_send(name) : nil
+  end
+
+  def decode(value)
+    return value.map { |item| decode(item) } if value.is_a?(Array)
+    return value unless value.is_a?(Hash)
+    return value["bytes"].unpack1("m") if value.key?("bytes")
+    return @vars.fetch(value["var"]) if value.key?("var")
+    return SSH2.const_get(value["class"]) if value.key?("class")
+
+    value["const"].map { |name| SSH2.const_get(name) }.reduce(:|)
+  end
+
+  def encode(value)
+    case value
+    when AGAIN, Numeric, nil, true, false then value
+    when Array then value.map { |item| encode(item) }
+    when String
+      text = value.encoding == Encoding::UTF_8 && value.valid_encoding?
+      text ? value : { "bytes" => [value].pack("m0") }
+    else { "is" => value.class.name.split("::").last, "id" => value.object_id }
+    end
+  end
+end
+
+if ARGV != ["--calls"]
+  exec(File.join(__dir__, "..", "conformance.py"), "ruby", *ARGV)
+end
+
+require "ssh2"
+calls = Calls.new
+out = $stdout.dup
+$stdout.reopen($stderr) # what a module prints is no reply
+$stdin.each_line do |line|
+  out.puts(JSON.generate({ "value" => calls.reply(JSON.parse(line)) }))
+  out.flush
+end

@@ -1,0 +1,328 @@
+# Objects at Ruby's edge: what is no object, who collects it, in which order.
+require_relative "test_edge_helper"
+require "weakref"
+
+class TestObjects < Minitest::Test
+  include Edge
+
+  CLASSES = [SSH2::Session, SSH2::Channel, SSH2::SFTP, SSH2::SFTPHandle,
+             SSH2::SFTPAttributes, SSH2::SFTPStatVFS, SSH2::KnownHost,
+             SSH2::KnownHostEntry, SSH2::Agent, SSH2::PublicKey].freeze
+  ODD = [nil, true, -1, 1 << 70, 1.5, Float::NAN, "a\0b", "\xff".b,
+         "x".encode("UTF-16"), [], {}, Object.new, :symbol, $stdin].freeze
+
+  def objects
+    session = connect
+    session.set_timeout(300)
+    sftp = session.sftp_init
+    hosts = session.knownhost_init
+    hosts.readfile(ENV.fetch("SSH2_KNOWN_HOSTS"))
+    agent = session.agent_init
+    agent.connect
+    { SSH2::Session => session, SSH2::Channel => command(session, "sleep 60"),
+      SSH2::SFTP => sftp, SSH2::SFTPHandle => sftp.opendir("/"),
+      SSH2::SFTPAttributes => SSH2::SFTPAttributes.new,
+      SSH2::SFTPStatVFS => sftp.statvfs("/"), SSH2::KnownHost => hosts,
+      SSH2::KnownHostEntry => hosts.first, SSH2::Agent => agent,
+      SSH2::PublicKey => agent.get_identities.first }
+  end
+
+  # What a call that nobody should make gives: a value or an exception.
+  def attempt(object, method, *args)
+    object.__send__(method, *args)
+  rescue StandardError, NotImplementedError, NoMemoryError => e
+    refute_instance_of SSH2::Error, e
+    e
+  end
+
+  def test_only_sessions_and_records_can_be_made
+    (CLASSES - [SSH2::Session, SSH2::SFTPAttributes, SSH2::SFTPStatVFS])
+      .each do |cls|
+        assert_raises(TypeError) { cls.allocate }
+        assert_raises(TypeError) { cls.new }
+        assert_raises(TypeError) { Class.new(cls).allocate }
+      end
+  end
+
+  def test_what_was_not_initialized_is_refused
+    forgetful = Class.new(SSH2::Session) { def initialize; end }
+    [SSH2::Session.allocate, forgetful.new].each do |session|
+      SSH2::Session.instance_methods(false).each do |name|
+        next if %i[sock].include?(name)
+
+        (0..5).each do |count|
+          error = attempt(session, name, *[0] * count)
+          assert_kind_of StandardError, error, "#{name} #{count}"
+        end
+      end
+    end
+    assert_raises(TypeError) { SSH2::SFTPAttributes.allocate.uid }
+    assert_raises(TypeError) { SSH2::SFTPStatVFS.allocate.f_bsize }
+  end
+
+  def test_initialize_happens_once
+    session = SSH2::Session.new
+    assert_raises(TypeError) { session.__send__(:initialize) }
+    assert session.blocking?
+  end
+
+  def test_odd_arguments_never_crash
+    names = CLASSES.to_h { |cls| [cls, cls.instance_methods(false)] }
+    names.each do |cls, methods|
+      object = objects.fetch(cls)
+      methods.each do |method|
+        next if %i[wait readdir].include?(method)
+
+        ODD.product([1, 2, 3, 5]).each do |odd, count|
+          attempt(object, method, *[odd] * count)
+        end
+        object = objects.fetch(cls) if %i[close disconnect].include?(method)
+      end
+    end
+  end
+
+  def test_nil_is_no_object
+    all = objects
+    hosts, agent = all.values_at(SSH2::KnownHost, SSH2::Agent)
+    sftp, file = all.values_at(SSH2::SFTP, SSH2::SFTPHandle)
+    [nil, 5, all[SSH2::Session], SSH2::SFTPAttributes.allocate].each do |odd|
+      assert_raises(TypeError) { hosts.delete(odd) }
+      assert_raises(TypeError) { hosts.writeline(odd) }
+      assert_raises(TypeError) { agent.userauth("me", odd) }
+      assert_raises(TypeError) { sftp.setstat("/", odd) }
+      assert_raises(TypeError) { file.fsetstat(odd) }
+    end
+  end
+
+  def test_a_type_cannot_be_forged
+    session = SSH2::Session.new
+    session.instance_variable_set(:@__swigtype__, "_p_s2_channel")
+    read = SSH2::Channel.instance_method(:read)
+    assert_raises(TypeError) { read.bind(session) }
+    assert session.blocking?
+  end
+
+  def test_copies_are_refused
+    objects.each do |cls, object|
+      assert_raises(TypeError) { Marshal.dump(object) }
+      next if cls == SSH2::SFTPAttributes
+
+      assert_raises(TypeError) { object.dup }
+      assert_raises(TypeError) { object.clone }
+    end
+    attributes = SSH2::SFTPAttributes.new(permissions: 0o600)
+    copy = attributes.dup
+    attributes.permissions = 0o644
+    assert_equal 0o600, copy.permissions
+  end
+
+  def test_weak_references_and_subclasses
+    session = Class.new(SSH2::Session) { attr_accessor :mine }.new
+    session.mine = 5
+    assert_equal 5, WeakRef.new(session).mine
+    assert_same session, connect(session).open_session.session
+  end
+
+  def test_inspect_has_no_secrets_and_waits_for_nothing
+    all = objects
+    shown = all.values.map(&:inspect)
+    refute_match(/@|0x/, shown.join)
+    all[SSH2::Session].close
+    all.each_value(&:inspect)
+  end
+
+  def test_every_parameter_has_a_name
+    session = SSH2::Session.new
+    error = assert_raises(ArgumentError) { session.connect(port: 5) }
+    assert_match(/arguments/, error.message)
+    assert_raises(ArgumentError) { session.connect("x", host: "y") }
+    assert_raises(ArgumentError) { session.connect("x", hots: "y") }
+    assert_raises(ArgumentError) { session.close(x: 1) }
+    assert_raises(SSH2::ConnectError) do
+      session.connect(verify: false, host: "127.0.0.1", port: 1)
+    end
+  end
+
+  def test_errors_are_what_they_say
+    sftp = connect.sftp_init
+    error = assert_raises(Errno::ENOENT) { sftp.stat("/nowhere/at all") }
+    assert_instance_of SSH2::SFTPNoSuchFileError, error
+    [SSH2::Error, SSH2::SSH2Error, SSH2::SFTPError,
+     SSH2::SFTPProtocolError].each { |cls| assert_kind_of cls, error }
+    assert_equal 2, error.sftp_status
+    assert_equal Errno::ENOENT::Errno, error.errno
+    assert_equal "/nowhere/at all", error.path
+    assert_includes error.message, "/nowhere/at all"
+    refute_operator SSH2::SFTPNoSuchFileError, :===, Errno::ENOENT.new
+    assert_operator Errno::ENOENT, :===, error
+    assert_raises(SSH2::Timeout) { SSH2.raise_code(-9) }
+  end
+
+  def test_strings_stay_as_they_are
+    channel = command(connect, "cat")
+    text = "frozen".freeze
+    assert_equal 6, channel.write(text)
+    words = +"a" * 3_000_000
+    copy = words.dup
+    writer = Thread.new { channel.write(words) }
+    reader = Thread.new do
+      got = "".b
+      got << channel.read(1 << 20) while got.bytesize < 3_000_006
+      got
+    end
+    words.replace("gone")
+    assert_equal 3_000_000, writer.value
+    assert_equal "frozen#{copy}", reader.value
+  end
+end
+
+class TestCollection < Minitest::Test
+  include Edge
+
+  def test_under_stress
+    session = connect
+    sftp = session.sftp_init
+    channel = command(session, "cat")
+    GC.stress = true
+    channel.write("hello\n")
+    line = channel.gets
+    entry = sftp.opendir("/").readdir
+    error = begin
+      sftp.stat("/nowhere")
+    rescue SSH2::Error => e
+      e.message
+    end
+    GC.stress = false
+    assert_equal "hello\n", line
+    assert_instance_of SSH2::SFTPAttributes, entry.attributes
+    assert_match(/nowhere/, error)
+  ensure
+    GC.stress = false
+  end
+
+  def test_compaction_moves_nothing_that_is_in_use
+    skip "no compaction here" unless GC.respond_to?(:compact)
+    session = connect
+    channels = Array.new(4) { command(session, "cat") }
+    threads = channels.map.with_index do |channel, i|
+      Thread.new do
+        text = i.to_s * 70_000
+        Array.new(20) do
+          Thread.new { channel.write(text) }
+          got = "".b
+          got << channel.read(100_000) while got.bytesize < text.bytesize
+          got == text
+        end
+      end
+    end
+    GC.compact while threads.any?(&:alive?) && sleep(0.02)
+    assert_equal [true], threads.flat_map(&:value).uniq
+  rescue NotImplementedError
+    skip "no compaction here"
+  end
+
+  def test_any_order_of_dropping
+    %w[session sftp file channel].permutation.each do |order|
+      all = { "session" => connect }
+      all["sftp"] = all["session"].sftp_init
+      all["file"] = all["sftp"].opendir("/")
+      all["channel"] = command(all["session"], "echo still here")
+      order.each_with_index do |name, i|
+        all.delete(name)
+        GC.start
+        all["file"]&.readdir if i < 2
+        all["channel"]&.eof
+      end
+    end
+  end
+
+  def test_a_child_keeps_what_it_needs
+    channel = command(connect, "echo still here")
+    GC.start
+    assert_equal "still here\n", channel.read_all
+    handle = connect.sftp_init.opendir("/")
+    GC.start
+    assert_includes handle.each_entry.map(&:name), "tmp"
+  end
+
+  def test_dropping_waits_for_nothing
+    session = connect
+    channel = command(session, "sleep 60")
+    channel = nil # rubocop:disable Lint/UselessAssignment
+    assert_operator seconds { GC.start }, :<, 1
+    assert_equal "fine\n", command(session, "echo fine").read_all
+  end
+
+  def test_exit_with_everything_alive
+    out, err, status = program(<<~RUBY)
+      session = connect
+      $all = [session, session.sftp_init, session.sftp_init.opendir("/"),
+              session.knownhost_init, command(session, "sleep 60")]
+      Thread.new { $all.last.read(1) }
+      Thread.new { loop { session.sftp_init.stat("/") } }
+      Thread.new { $all[1].open("/dev/zero").read(100_000) while true }
+      at_exit { puts $all[1].realpath("/") }
+      sleep 0.3
+      puts "end"
+    RUBY
+    assert_equal ["end\n/\n", "", 0], [out, err, status.exitstatus]
+  end
+
+  def test_exit_bang_and_abort
+    _, err, status = program(<<~RUBY)
+      $session = connect
+      Thread.new { command($session, "sleep 60").read(1) }
+      sleep 0.2
+      abort "over"
+    RUBY
+    assert_equal ["over\n", 1], [err, status.exitstatus]
+  end
+
+  def test_a_forked_child_leaves_the_session_alone
+    out, err, status = program(<<~RUBY)
+      session = connect
+      channel = command(session, "cat")
+      channel.write("one")
+      reader = Thread.new { command(session, "sleep 60").read(1) }
+      sleep 0.1
+      child = fork do
+        begin
+          channel.write("two")
+        rescue SSH2::ForkedError
+          puts "refused"
+        end
+        other = connect
+        puts command(other, "echo its own").read_all
+        channel = session = nil
+        GC.start
+      end
+      Process.wait(child)
+      reader.kill
+      channel.write("three")
+      channel.send_eof
+      puts channel.read_all
+    RUBY
+    assert_equal "", err
+    assert_equal "refused\nits own\nonethree\n", out
+    assert_equal 0, status.exitstatus
+  end
+
+  def test_loading_gives_no_warning
+    out, err, status = program("puts SSH2.version(0) ? 'loaded' : ''")
+    assert_equal ["loaded\n", "", 0], [out, err, status.exitstatus]
+  end
+
+  def test_other_ractors_are_refused
+    skip "no ractors" unless defined?(Ractor)
+    out, = program(<<~RUBY)
+      $VERBOSE = nil
+      ractor = Ractor.new do
+        SSH2::Session.new
+      rescue Exception => e
+        e.class.name
+      end
+      puts ractor.respond_to?(:value) ? ractor.value : ractor.take
+    RUBY
+    assert_equal "Ractor::UnsafeError\n", out
+  end
+end

@@ -1,0 +1,140 @@
+# Objects go in any order, at any time, without a packet and without a wait.
+require_relative "common"
+require "open3"
+
+class TestCollection < Minitest::Test
+  include Common
+
+  # One of each class, all alive and in use.
+  def family
+    session = connect
+    sftp = session.sftp_init
+    hosts = session.knownhost_init
+    hosts.readfile(ENV.fetch("SSH2_KNOWN_HOSTS"))
+    agent = session.agent_init
+    agent.connect
+    agent.list_identities
+    [session, run_command(session, "sleep 60"), sftp,
+     sftp.open(KEY, SSH2::LIBSSH2_FXF_READ, 0), sftp.opendir("."),
+     sftp.get_channel, sftp.stat("."), hosts, hosts.get, agent,
+     agent.get_identities]
+  end
+
+  def drop(objects)
+    until objects.empty?
+      objects.pop
+      GC.start
+    end
+  end
+
+  def test_objects_may_be_dropped_in_any_order
+    order = Random.new(7)
+    20.times { drop(family.shuffle(random: order)) }
+  end
+
+  def test_objects_may_be_dropped_after_disconnect
+    [family, family.reverse].each do |objects|
+      objects.grep(SSH2::Session).first.disconnect
+      drop(objects)
+    end
+  end
+
+  def test_objects_may_be_dropped_after_their_server_is_gone
+    objects = family
+    server("kill")
+    drop(objects.shuffle(random: Random.new(8)))
+  end
+
+  def test_all_of_it_may_be_in_one_cycle
+    10.times do
+      objects = family
+      objects << objects
+      objects.first.instance_variable_set(:@me, objects)
+    end
+    GC.start
+  end
+
+  def test_objects_may_be_made_and_used_while_all_is_collected
+    session = connect
+    GC.stress = true
+    channel = run_command(session, "printf stress; exit 3")
+    data = read_all(channel)
+    channel.close
+    hosts = session.knownhost_init
+    hosts.readfile(ENV.fetch("SSH2_KNOWN_HOSTS"))
+    entry = hosts.get
+    assert_raises(SSH2::SFTPNoSuchFileError) do
+      session.sftp_init.stat("/none/at/all")
+    end
+  ensure
+    GC.stress = false
+    assert_equal "stress", data
+    assert_equal 3, channel.get_exit_status
+    refute_nil entry.name
+  end
+
+  def test_objects_may_be_moved
+    skip "not here" unless GC.respond_to?(:compact)
+    objects = family
+    GC.compact
+    assert_equal "sleep".size, 5
+    assert objects[2].stat(".")
+    drop(objects)
+  rescue NotImplementedError
+    skip "not here"
+  end
+
+  def test_the_interpreter_may_exit_with_all_alive
+    program = <<~RUBY
+      require "test_gc"
+      maker = TestCollection.new("family")
+      $objects = maker.family
+      Thread.new { $objects[1].read(9) }
+      sleep 0.1
+      puts "alive"
+    RUBY
+    3.times do
+      out, err, status = Open3.capture3(
+        RbConfig.ruby, "-I#{__dir__}", "-e", program
+      )
+      assert_equal ["alive\n", 0], [out, status.exitstatus], err
+    end
+  end
+
+  def test_dropping_a_channel_takes_no_time_and_sends_nothing
+    relay = Relay.new
+    session = connect(relay.port)
+    9.times { run_command(session, "sleep 60") }
+    sleep 0.2
+    before = relay.received
+    GC.start
+    sleep 0.2
+    assert_equal before, relay.received
+  end
+
+  def test_a_dropped_channel_is_closed_by_later_calls
+    session = connect
+    25.times do # the server allows ten at a time
+      Thread.new { run_command(session, "cat") && nil }.join
+      GC.start
+      session.keepalive_send
+    end
+  end
+
+  def test_sessions_leave_no_memory_behind
+    skip "sanitizers keep freed memory" if ENV["SSH2_SANITIZE"]
+    some
+    before = resident
+    some
+    assert_operator resident - before, :<, 8 << 20
+  end
+
+  def some
+    2000.times { SSH2::Session.new.knownhost_init }
+    GC.start
+  end
+
+  def resident
+    File.read("/proc/self/statm").split[1].to_i * 4096
+  end
+end

@@ -1,0 +1,208 @@
+# Other threads go on; several may use one session, and none loses a byte.
+require_relative "common"
+
+class TestThreads < Minitest::Test
+  include Common
+
+  def setup
+    @session = connect
+  end
+
+  def test_a_clock_ticks_beside_a_blocking_read
+    channel = run_command(@session, "sleep 3; echo done")
+    count = ticks { assert_equal "done\n", bytes(channel, 9) }
+    assert_operator count, :>, 100
+  end
+
+  def test_a_clock_ticks_beside_a_blocking_sftp_read
+    handle = @session.sftp_init.open(KEY, SSH2::LIBSSH2_FXF_READ, 0)
+    server("stop")
+    Thread.new { sleep 1 and server("cont") }
+    count = ticks { refute_empty bytes(handle, 99) }
+    assert_operator count, :>, 30
+  end
+
+  def test_a_clock_ticks_beside_a_connection_attempt
+    session = SSH2::Session.new
+    count = ticks do
+      assert_raises(SSH2::Timeout) do
+        session.connect(HOST, ENV.fetch("SSH2_SILENT_PORT").to_i,
+                        timeout: 1000)
+      end
+    end
+    assert_operator count, :>, 30
+  end
+
+  def test_eight_threads_share_a_session
+    work = lambda do |number|
+      text = "thread #{number}\n" * 2000
+      5.times do
+        channel = run_command(@session, "cat")
+        channel.write(text)
+        channel.send_eof
+        assert_equal text.b, read_all(channel)
+        channel.close
+      end
+    end
+    at_once(*(0...8).map { |n| -> { work.call(n) } })
+  end
+
+  def test_eight_threads_share_an_sftp
+    sftp = @session.sftp_init
+    writing = SSH2::LIBSSH2_FXF_WRITE | SSH2::LIBSSH2_FXF_CREAT |
+              SSH2::LIBSSH2_FXF_TRUNC
+    work = lambda do |number|
+      path = File.join(ENV.fetch("SSH2_TMP"), "thread-#{number}")
+      data = Random.bytes(300_000)
+      3.times do
+        file = sftp.open(path, writing, 0o600)
+        file.write(data)
+        file.close
+        assert_equal data, read_all(sftp.open(path, SSH2::LIBSSH2_FXF_READ, 0))
+        assert_equal data.size, sftp.stat(path).filesize
+      end
+      sftp.unlink(path)
+    end
+    at_once(*(0...8).map { |n| -> { work.call(n) } })
+  end
+
+  def test_one_thread_reads_what_another_writes
+    channel = run_command(@session, "cat")
+    data = Random.bytes(3_000_000)
+    write = lambda do
+      channel.write(data)
+      channel.send_eof
+    end
+    _, read = at_once(write, -> { read_all(channel) })
+    assert data == read, "other bytes came back"
+  end
+
+  def test_no_wake_up_is_lost
+    talk = lambda do
+      channel = run_command(@session, "cat")
+      200.times do |i|
+        channel.write(i.to_s)
+        assert_equal i.to_s, bytes(channel, 9)
+      end
+    end
+    at_once(talk, talk, talk)
+  end
+
+  def test_two_threads_read_one_channel
+    channel = run_command(@session, "head -c 2000000 /dev/zero")
+    sizes = at_once(*[-> { read_all(channel).size }] * 2)
+    assert_equal 2_000_000, sizes.sum
+  end
+
+  def close_in_flight(close)
+    Thread.new { sleep 0.3 and close.call }
+    start = now
+    assert_raises(SSH2::ClosedError) { yield }
+    assert_operator now - start, :<, 2
+  end
+
+  def test_close_ends_a_write_in_flight
+    channel = run_command(@session, "sleep 60")
+    close_in_flight(channel.method(:close)) { channel.write("x" * 8_000_000) }
+  end
+
+  def test_close_of_the_session_ends_every_call_in_flight
+    channel = run_command(@session, "sleep 60")
+    close_in_flight(@session.method(:close)) { channel.wait_eof }
+  end
+
+  def test_a_timeout_of_one_thread_leaves_the_others_alone
+    other = run_command(@session, "sleep 1; echo done")
+    impatient = lambda do
+      channel = run_command(@session, "sleep 60")
+      @session.set_timeout(300)
+      assert_raises(SSH2::Timeout) { channel.read(9) }
+      @session.set_timeout(0)
+    end
+    assert_equal "done\n", at_once(-> { bytes(other, 9) }, impatient).first
+  end
+
+  def test_a_thread_killed_in_a_read_loses_no_byte
+    text = (0...20_000).map(&:to_s).join(" ")
+    channel = run_command(@session, "for i in 1 2 3 4 5 6 7 8 9 10; do " \
+                                    "head -c 10000; sleep 0.02; done")
+    channel.write(text[0, 100_000])
+    data = "".b
+    reader = lambda do
+      loop do
+        part = Thread.handle_interrupt(Object => :on_blocking) do
+          bytes(channel, 777).tap { |got| data << got }
+        end
+        break if part.empty?
+      end
+    end
+    thread = Thread.new(&reader)
+    60.times do
+      sleep 0.003
+      thread.kill
+      thread.join
+      thread = Thread.new(&reader)
+    end
+    assert thread.join(30), "the reader hangs"
+    assert data == text[0, 100_000].b, "other bytes came: #{data.size}"
+  end
+
+  def test_a_timeout_ends_a_read_and_loses_no_byte
+    channel = run_command(@session, "sleep 1; echo late")
+    start = now
+    assert_raises(::Timeout::Error) do
+      ::Timeout.timeout(0.2) { channel.read(9) }
+    end
+    assert_operator now - start, :<, 1
+    assert_equal "late\n", bytes(channel, 9)
+  end
+
+  def test_a_timeout_ends_an_sftp_read_and_loses_no_byte
+    handle = @session.sftp_init.open(KEY, SSH2::LIBSSH2_FXF_READ, 0)
+    server("stop")
+    assert_raises(::Timeout::Error) do
+      ::Timeout.timeout(0.2) { handle.read(9999) }
+    end
+    server("cont")
+    assert_equal File.binread(KEY), bytes(handle, 9999)
+  ensure
+    server("cont")
+  end
+end
+
+class TestFork < Minitest::Test
+  include Common
+
+  def test_a_child_cannot_use_its_parents_session
+    channel = run_command(connect, "cat")
+    pid = fork do
+      status = 1
+      begin
+        channel.write("child")
+      rescue SSH2::ForkedError
+        status = 0
+      ensure
+        exit!(status)
+      end
+    end
+    assert_equal 0, Process.wait2(pid)[1].exitstatus
+    channel.write("parent")
+    channel.send_eof
+    assert_equal "parent", read_all(channel)
+  end
+
+  def test_a_child_may_exit_and_make_sessions_of_its_own
+    session = connect
+    pid = fork do
+      status = 1
+      mine = connect
+      status = 0 if read_all(run_command(mine, "echo child")) == "child\n"
+      session = nil
+      GC.start
+    ensure
+      exit!(status)
+    end
+    assert_equal 0, Process.wait2(pid)[1].exitstatus
+    assert_equal "parent\n", read_all(run_command(session, "echo parent"))
+  end
+end

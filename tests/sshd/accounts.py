@@ -1,0 +1,97 @@
+"""The second server: asyncssh, with accounts of its own.
+
+    accounts.py DIRECTORY        prints its port, then serves for ever
+
+    alice     password "correct horse"
+    olga      password "stale", which has expired; she must choose another
+    kate      keyboard-interactive: two questions, one more, then a round
+              without a question
+    quiet     keyboard-interactive without any question
+    guest     needs nothing at all
+    anyone    the keys of the fixture's user
+
+A command runs by /bin/sh; SFTP serves this machine's files.
+"""
+import asyncio
+import sys
+from pathlib import Path
+
+import asyncssh
+
+ROUNDS = {
+    "kate": [
+        ("Login", "Two questions", [("Password: ", False),
+                                    ("Colour? ", True)],
+         ["blue sky", "grün"]),
+        ("", "", [("Code: ", True)], ["42"]),
+        ("Done", "Welcome", [], []),
+    ],
+    "quiet": [("", "", [], [])],
+}
+
+
+class Server(asyncssh.SSHServer):
+    def connection_made(self, conn):
+        self.conn = conn
+
+    def begin_auth(self, username):
+        self.user = username
+        self.conn.send_auth_banner("a server with accounts\n")
+        return username != "guest"
+
+    def password_auth_supported(self):
+        return self.user in ("alice", "olga")
+
+    def validate_password(self, username, password):
+        if (username, password) == ("olga", "stale"):
+            raise asyncssh.PasswordChangeRequired("Choose another: ")
+        return (username, password) == ("alice", "correct horse")
+
+    def change_password(self, username, old_password, new_password):
+        return (username, old_password, new_password) == \
+            ("olga", "stale", "fresh")
+
+    def kbdint_auth_supported(self):
+        return self.user in ROUNDS
+
+    def get_kbdint_challenge(self, username, lang, submethods):
+        self.rounds = list(ROUNDS[username])
+        return self.ask()
+
+    def validate_kbdint_response(self, username, responses):
+        wanted = self.rounds.pop(0)[3]
+        if list(responses) != wanted:
+            return False
+        return self.ask() if self.rounds else True
+
+    def ask(self):
+        name, instruction, prompts, _ = self.rounds[0]
+        return name, instruction, "", prompts
+
+
+async def serve(process):
+    """Run the command, or a shell, with the channel as its three streams."""
+    command = process.command
+    argv = ["/bin/sh"] + (["-c", command] if command else [])
+    job = await asyncio.create_subprocess_exec(
+        *argv, stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    await process.redirect(job.stdin, job.stdout, job.stderr)
+    status = await job.wait()
+    await process.stdout.drain()
+    await process.stderr.drain()
+    process.exit(status if status >= 0 else 128 - status)
+
+
+async def main(root):
+    keys = [str(path) for path in sorted(Path(root, "host").iterdir())
+            if not path.suffix]
+    server = await asyncssh.listen(
+        "127.0.0.1", 0, server_factory=Server, server_host_keys=keys,
+        encoding=None, process_factory=serve, sftp_factory=True,
+        authorized_client_keys=str(Path(root, "authorized_keys")))
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.Event().wait()
+
+
+asyncio.run(main(sys.argv[1]))

@@ -1,0 +1,416 @@
+#!/usr/bin/python3
+"""Run a command beside throw-away SSH servers on loopback.
+
+    fixture.py -- COMMAND [ARGUMENT...]
+
+Starts the servers, tells the command where they are by environment variables
+(tests/README.md lists them), stops all when it ends, and exits as it did.
+"""
+import contextlib
+import ctypes
+import os
+import pwd
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import peers
+
+HERE = Path(__file__).resolve().parent
+HOST = "127.0.0.1"
+PASSPHRASE = "open sesame"
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+
+HOST_KEYS = {
+    "ed25519": ["-t", "ed25519"],
+    "rsa": ["-t", "rsa", "-b", "2048"],
+    "ecdsa": ["-t", "ecdsa"],
+}
+USER_KEYS = HOST_KEYS | {
+    "rsa_pem": ["-t", "rsa", "-b", "2048", "-m", "PEM"],
+    "locked": ["-t", "ed25519", "-a", "2", "-N", PASSPHRASE],
+    "locked_pem": ["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", PASSPHRASE],
+    "unknown": ["-t", "ed25519"],
+}
+SSHD_CONFIG = """\
+{host_keys}
+AuthorizedKeysFile {dir}/authorized_keys
+Banner {dir}/banner
+Subsystem sftp internal-sftp -d {dir}/home
+SetEnv HOME={dir}/home
+AcceptEnv SSH2_TEST_*
+HostKeyAlgorithms +ssh-rsa
+PubkeyAcceptedAlgorithms +ssh-rsa
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM no
+StrictModes no
+PermitUserRC no
+PrintMotd no
+PrintLastLog no
+PidFile none
+LogLevel VERBOSE
+"""
+
+
+def tool(name):
+    """The path of a program that may live where only root looks."""
+    places = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin"
+    found = shutil.which(name, path=places)
+    if not found:
+        sys.exit(f"fixture: {name} is not installed")
+    return found
+
+
+def prctl(option, value):
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def listener():
+    """A listening socket; its port is known before anyone serves it."""
+    sock = socket.create_server((HOST, 0), backlog=64)
+    return sock, sock.getsockname()[1]
+
+
+# --- sshd: one process group a connection -----------------------------------
+
+
+class Sshd:
+    """Serve each connection by an `sshd -i` that control verbs can reach."""
+
+    def __init__(self, argv, log, sock, control):
+        self.argv, self.log, self.sock = argv, log, sock
+        self.control, self.groups = control, {}  # client port -> group
+
+    def run(self):
+        ready = selectors.DefaultSelector()
+        ready.register(self.sock, selectors.EVENT_READ, self.serve)
+        ready.register(self.control, selectors.EVENT_READ, self.command)
+        while True:
+            for key, _ in ready.select(timeout=1):
+                key.data()
+            self.reap()
+
+    def reap(self):
+        with contextlib.suppress(ChildProcessError):
+            while (pid := os.waitpid(-1, os.WNOHANG)[0]) > 0:
+                self.groups = {p: g for p, g in self.groups.items()
+                               if g != pid}
+
+    def serve(self):
+        conn, address = self.sock.accept()
+        pid = os.fork()
+        if pid == 0:
+            os.setsid()
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            os.dup2(conn.fileno(), 0)
+            os.dup2(conn.fileno(), 1)
+            os.dup2(self.log.fileno(), 2)
+            os.execv(self.argv[0], self.argv)
+        conn.close()
+        self.groups[address[1]] = pid
+
+    def command(self):
+        """Answer one line: stop, cont or kill, and a client port or all."""
+        conn, _ = self.control.accept()
+        with conn, contextlib.suppress(OSError):
+            conn.settimeout(5)
+            verb, *ports = conn.recv(256).decode().split()
+            number = {"stop": signal.SIGSTOP, "cont": signal.SIGCONT,
+                      "kill": signal.SIGKILL}.get(verb)
+            if number is None:
+                conn.sendall(b"unknown verb\n")
+                return
+            self.reap()
+            wanted = [int(p) for p in ports] or list(self.groups)
+            hit = [self.groups[p] for p in wanted if p in self.groups]
+            for group in hit:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(group, number)
+            if verb != "cont":
+                wait_until(lambda: not set(hit) & running_groups(), 5)
+            conn.sendall(b"ok %d\n" % len(hit))
+
+
+def processes():
+    """(pid, state, parent, group) of every process there is."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                text = (entry / "stat").read_text(errors="replace")
+                state, parent, group = text.rpartition(")")[2].split()[:3]
+                yield int(entry.name), state, int(parent), int(group)
+
+
+def running_groups():
+    return {group for _, state, _, group in processes() if state not in "TZX"}
+
+
+def wait_until(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+# --- keys and files ---------------------------------------------------------
+
+
+def make_keys(folder, kinds):
+    folder.mkdir()
+    keygen = tool("ssh-keygen")
+    jobs = [subprocess.Popen([keygen, "-q", "-N", "", "-C", f"{name} key",
+                              *options, "-f", folder / name])
+            for name, options in kinds.items()]
+    if any(job.wait() for job in jobs):
+        sys.exit("fixture: ssh-keygen failed")
+
+
+def public(path):
+    """The type and the base64 text of a public key, as in known_hosts."""
+    return " ".join(Path(f"{path}.pub").read_text().split()[:2])
+
+
+def write_known_hosts(root, ports):
+    names = ",".join(f"[{name}]:{port}" for port in ports
+                     for name in (HOST, "localhost"))
+    true = [f"{names} {public(root / 'host' / k)}\n" for k in HOST_KEYS]
+    false = [f"{names} {public(root / 'false' / k)}\n" for k in HOST_KEYS]
+    lines = {
+        "known_hosts": true,
+        "known_hosts_wrong": false,
+        "known_hosts_revoked": ["@revoked " + line for line in true] + true,
+        "known_hosts_empty": [],
+    }
+    for name, content in lines.items():
+        (root / name).write_text("".join(content))
+    hashed = root / "known_hosts_hashed"
+    hashed.write_text("".join(true))
+    subprocess.run([tool("ssh-keygen"), "-q", "-H", "-f", hashed], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ssh = root / "home" / ".ssh"
+    ssh.mkdir()
+    shutil.copy(root / "known_hosts", ssh)
+
+
+def pty_works():
+    """Whether sshd could give this user a terminal (it chowns it)."""
+    try:
+        master, slave = os.openpty()
+    except OSError:
+        return False
+    with open(master, "rb", 0), open(slave, "rb", 0):
+        import grp
+        try:
+            group = grp.getgrnam("tty").gr_gid
+        except KeyError:
+            group = os.getgid()
+        info = os.fstat(slave)
+        if (info.st_uid, info.st_gid) == (os.getuid(), group):
+            return True
+        try:
+            os.fchown(slave, os.getuid(), group)
+        except OSError:
+            return False
+        return True
+
+
+def small_disk(folder):
+    """A file system of 256 KiB, where root may mount one."""
+    if os.geteuid() or not shutil.which("mount"):
+        return False
+    folder.mkdir()
+    return subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "ssh2", folder],
+        check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+
+# --- all of it --------------------------------------------------------------
+
+
+class Fixture:
+    def __init__(self):
+        base = tempfile.gettempdir()
+        self.root = Path(tempfile.mkdtemp(
+            prefix="ssh2-", dir=base if len(base) < 60 else "/tmp"))
+        self.log = open(self.root / "log", "ab", 0)  # noqa: SIM115
+        self.env = dict(os.environ)
+        os.environ.pop("LD_PRELOAD", None)  # the command's, not sshd's
+        self.mounted, self.children = False, []
+
+    def child(self, run, *arguments):
+        """A process that calls run(*arguments) until it is killed."""
+        pid = os.fork()
+        if pid == 0:
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            with contextlib.suppress(BaseException):
+                os.dup2(self.log.fileno(), 2)
+                run(*arguments)
+            os._exit(1)
+        self.children.append(pid)
+
+    def program(self, argv, output=None):
+        """A program that runs until it is killed, what it prints hidden."""
+        def run():
+            os.dup2(self.log.fileno() if output is None else output, 1)
+            os.execv(argv[0], argv)
+        self.child(run)
+
+    def start(self):
+        root, user = self.root, pwd.getpwuid(os.getuid()).pw_name
+        for name in ("home", "tmp"):
+            (root / name).mkdir()
+        make_keys(root / "host", HOST_KEYS)
+        make_keys(root / "false", HOST_KEYS)
+        make_keys(root / "keys", USER_KEYS)
+        allowed = [public(root / "keys" / k) for k in USER_KEYS
+                   if k != "unknown"]
+        (root / "authorized_keys").write_text("\n".join(allowed) + "\n")
+        (root / "banner").write_text("a server for tests\n")
+        self.env |= {
+            "HOME": str(root / "home"), "SSH2_DIR": str(root),
+            "SSH2_TMP": str(root / "tmp"), "SSH2_HOST": HOST,
+            "SSH2_USER": user, "SSH2_KEYS": str(root / "keys"),
+            "SSH2_KEY": str(root / "keys" / "ed25519"),
+            "SSH2_PASSPHRASE": PASSPHRASE,
+            "SSH2_KNOWN_HOSTS": str(root / "known_hosts"),
+        }
+        for kind in ("hashed", "wrong", "revoked", "empty"):
+            self.env[f"SSH2_KNOWN_HOSTS_{kind.upper()}"] = \
+                str(root / f"known_hosts_{kind}")
+        ports = [self.start_sshd(), self.start_accounts(),
+                 *self.start_peers()]
+        write_known_hosts(root, [port for port in ports if port])
+        self.start_agents()
+        if pty_works():
+            self.env["SSH2_PTY"] = "1"
+        self.mounted = small_disk(root / "small")
+        if self.mounted:
+            self.env["SSH2_SMALL"] = str(root / "small")
+
+    def start_sshd(self):
+        root = self.root
+        if os.geteuid() == 0:
+            os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+        keys = "\n".join(f"HostKey {root}/host/{name}" for name in HOST_KEYS)
+        config = root / "sshd_config"
+        config.write_text(SSHD_CONFIG.format(host_keys=keys, dir=root))
+        argv = [tool("sshd"), "-i", "-e", "-f", str(config)]
+        check = subprocess.run([argv[0], "-t", "-f", config],
+                               check=False, capture_output=True, text=True)
+        if check.returncode:
+            sys.exit(f"fixture: sshd refuses to start: {check.stderr}")
+        sock, port = listener()
+        control = socket.socket(socket.AF_UNIX)
+        control.bind(str(root / "control"))
+        control.listen(16)
+        self.child(Sshd(argv, self.log, sock, control).run)
+        sock.close()
+        self.env["SSH2_PORT"] = str(port)
+        self.env["SSH2_CONTROL"] = str(root / "control")
+        return port
+
+    def start_accounts(self):
+        """The second server; none if its library is not installed."""
+        here, there = os.pipe()
+        argv = [sys.executable, "-W", "ignore", str(HERE / "accounts.py"),
+                str(self.root)]
+        self.program(argv, there)
+        os.close(there)
+        with open(here) as answer:
+            port = answer.readline().strip()
+        if port:
+            self.env["SSH2_ASYNCSSH_PORT"] = port
+        return port
+
+    def start_peers(self):
+        ports = []
+        for name, serve in peers.TCP.items():
+            sock, port = listener()
+            self.child(peers.run, sock, serve, int(self.env["SSH2_PORT"]))
+            sock.close()
+            self.env[f"SSH2_{name.upper()}_PORT"] = str(port)
+            ports.append(port)
+        # Bound and not listening: refuses, and nobody else can take it.
+        self.closed = socket.socket()
+        self.closed.bind((HOST, 0))
+        self.env["SSH2_CLOSED_PORT"] = str(self.closed.getsockname()[1])
+        return ports
+
+    def start_agents(self):
+        root, keys = self.root, self.root / "keys"
+        for name in ("agent", "agent_empty"):
+            path = str(root / name)
+            self.program([tool("ssh-agent"), "-D", "-a", path])
+            if not wait_until(lambda path=path: os.path.exists(path), 10):
+                sys.exit("fixture: ssh-agent does not start")
+        for name, serve in peers.UNIX.items():
+            sock = socket.socket(socket.AF_UNIX)
+            sock.bind(str(root / f"agent_{name}"))
+            sock.listen(16)
+            self.child(peers.run, sock, serve, 0)
+            sock.close()
+        agent = self.env["SSH_AUTH_SOCK"] = str(root / "agent")
+        for name in ("unknown", "ed25519", "rsa", "ecdsa"):
+            subprocess.run([tool("ssh-add"), "-q", keys / name], check=True,
+                           env=os.environ | {"SSH_AUTH_SOCK": agent},
+                           stdin=subprocess.DEVNULL)
+
+    def run(self, command):
+        """Run the command; its status as a shell would say it."""
+        job = subprocess.Popen(command, env=self.env)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda n, _: job.send_signal(n))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        status = job.wait()
+        return status if status >= 0 else 128 - status
+
+    def stop(self):
+        """End every process below this one, wherever it was reparented."""
+        me = os.getpid()
+        for _ in range(50):
+            below = {p for p, _, parent, _ in processes() if parent == me}
+            below |= set(self.children)
+            self.children = []
+            for pid in below:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            for pid in below:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, 0)
+            if not below:
+                break
+        if self.mounted:
+            subprocess.run(["umount", "-l", self.root / "small"],
+                           check=False)
+        if not os.environ.get("SSH2_KEEP"):
+            shutil.rmtree(self.root, ignore_errors=True)
+
+
+def main(arguments):
+    if arguments[:1] == ["--"]:
+        arguments = arguments[1:]
+    if not arguments:
+        sys.exit(__doc__)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    os.umask(0o022)
+    fixture = Fixture()
+    try:
+        fixture.start()
+        return fixture.run(arguments)
+    finally:
+        fixture.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,72 @@
+"""Peers that are no SSH server, or stop being one."""
+import socket
+import threading
+
+BANNER = b"SSH-2.0-peer\r\n"
+
+
+def http(conn, _):
+    """Answer as a web server does."""
+    conn.recv(4096)
+    conn.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n"
+                 b"Connection: close\r\n\r\n")
+
+
+def silent(conn, _):
+    """Accept, and say nothing for as long as the other side stays."""
+    while conn.recv(4096):
+        pass
+
+
+def closer(conn, _):
+    """Introduce itself and hang up."""
+    conn.sendall(BANNER)
+    conn.recv(4096)
+
+
+def cut(conn, port):
+    """Pass on to sshd, and hang up in the middle of its key exchange."""
+    with socket.create_connection(("127.0.0.1", port)) as server:
+        threading.Thread(target=copy, args=(conn, server, 1 << 30),
+                         daemon=True).start()
+        copy(server, conn, 700)
+
+
+def copy(source, sink, limit):
+    try:
+        while limit > 0 and (data := source.recv(min(limit, 65536))):
+            sink.sendall(data)
+            limit -= len(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def garbage(conn, _):
+    """An agent that answers every request with a length that lies."""
+    while conn.recv(4096):
+        conn.sendall(b"\x00\x00\x00\x05\x0c\x00\xff\xff\xff")
+
+
+def refusing(conn, _):
+    """An agent that answers every request with failure."""
+    while conn.recv(4096):
+        conn.sendall(b"\x00\x00\x00\x01\x05")
+
+
+TCP = {"http": http, "silent": silent, "closer": closer, "cut": cut}
+UNIX = {"silent": silent, "garbage": garbage, "refusing": refusing}
+
+
+def run(listener, serve, port):
+    """Serve each connection in a thread of its own, for ever."""
+    def one(conn):
+        with conn:
+            try:
+                serve(conn, port)
+            except OSError:
+                pass
+
+    while True:
+        conn, _ = listener.accept()
+        threading.Thread(target=one, args=(conn,), daemon=True).start()
