@@ -7,17 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Codes that older headers lack; the classes exist on every libssh2. */
-#ifndef LIBSSH2_ERROR_MISSING_USERAUTH_BANNER
-#define LIBSSH2_ERROR_MISSING_USERAUTH_BANNER -50
-#define LIBSSH2_ERROR_ALGO_UNSUPPORTED -51
-#endif
-#ifndef LIBSSH2_ERROR_MAC_FAILURE
-#define LIBSSH2_ERROR_MAC_FAILURE -52
-#define LIBSSH2_ERROR_HASH_INIT -53
-#define LIBSSH2_ERROR_HASH_CALC -54
-#endif
-
 static const struct {
     const char *name;
     s2_class parent;

@@ -210,11 +210,11 @@ same_call(const s2_op *left, const s2_op *op)
         return false;
     if (op->flags & S2_SAME_SELF)
         return true;
-    /* A bulk record holds only the slice that libssh2 has begun; n[] tells
-     * how much the caller still had to write. */
+    /* A record of a write holds only the slice that libssh2 has begun; n[]
+     * tells how much the caller still had to write. */
     for (int i = 0; i < 4; i++)
         if (!left->b[i].p != !op->b[i].p ||
-            (op->flags & S2_BULK ? left->b[i].len > op->b[i].len
+            (op->park ? left->b[i].len > op->b[i].len
                                  : left->b[i].len != op->b[i].len) ||
             (left->b[i].len &&
              memcmp(left->b[i].p, op->b[i].p, left->b[i].len)))
@@ -668,7 +668,7 @@ s2_record_advance(s2_session *s, s2_scope *scope)
 }
 
 /* The result of a call that would block, finished since for another's sake.
- * Of a bulk write it is the beginning: the rest is still to be done. */
+ * Of a write it is the beginning: the rest is still to be done. */
 static bool
 claim_owed(call *c)
 {
@@ -685,7 +685,7 @@ claim_owed(call *c)
     c->err = left->error;
     left->error = NULL;
     record_free(left);
-    return c->err || !(op->flags & S2_BULK) || op->done >= op->b[0].len;
+    return c->err || !op->park || op->done >= op->b[0].len;
 }
 
 /* Take over or finish what another caller left in the scope. */

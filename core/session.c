@@ -403,10 +403,52 @@ s2_session_flag(s2_session *s, int flag, int enabled)
     return s2_op_call(&op);
 }
 
+static bool
+supports(const char **algs, int count, const char *name, size_t len)
+{
+    for (int i = 0; i < count; i++)
+        if (strlen(algs[i]) == len && !memcmp(algs[i], name, len))
+            return true;
+    return false;
+}
+
+/* Without the names it does not know: 1.10 removes those by an overlapping
+ * memcpy. */
 static int
 method_pref_step(s2_op *op)
 {
-    return libssh2_session_method_pref(S2_RAW(op), (int)op->n[0], op->b[0].p);
+    const char *from = op->b[0].p, **algs = NULL;
+    int count = libssh2_session_supported_algs(S2_RAW(op), (int)op->n[0], &algs);
+    char *known, *to;
+    int rc;
+
+    if (count == LIBSSH2_ERROR_ALLOC)
+        return count;
+    to = known = malloc(op->b[0].len + 1);
+    while (known && *from) {
+        size_t len = strcspn(from, ",");
+
+        if (count <= 0 || supports(algs, count, from, len)) {
+            if (to > known)
+                *to++ = ',';
+            memcpy(to, from, len);
+            to += len;
+        }
+        from += len + (from[len] == ',');
+    }
+    if (algs)
+        libssh2_free(S2_RAW(op), algs);
+    if (!known)
+        return s2_op_fail(op, &s2_no_memory);
+    *to = '\0';
+    rc = to > known || !op->b[0].len
+             ? libssh2_session_method_pref(S2_RAW(op), (int)op->n[0], known)
+             : s2_op_fail(op, s2_error_new(S2_C_MethodNotSupported,
+                                           LIBSSH2_ERROR_METHOD_NOT_SUPPORTED,
+                                           op->func, op->path,
+                                           "libssh2 has none of these"));
+    free(known);
+    return rc;
 }
 
 s2_error *

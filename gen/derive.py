@@ -37,8 +37,10 @@ def free(name: str) -> str:
     return name + "_" if name in TAKEN else name
 
 
-def lacks(f: Function, b: Binding) -> str:
-    """What keeps the core from holding this call, "" if nothing."""
+def lacks(f: Function, b: Binding, taken: set[str]) -> str:
+    """What keeps the core from having this call, "" if nothing."""
+    if c_name(b) in taken:
+        return f"{b.method} is there already"
     if b.struct not in RAW:
         return f"the core derives nothing for {b.cls or 'no class'}"
     if b.scope not in QUICK and (b.struct, b.scope) not in SCOPES:

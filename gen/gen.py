@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import sys
 from dataclasses import replace
@@ -23,6 +24,9 @@ def build(args: argparse.Namespace) -> None:
     rows = ledger.read_ledger(args.ledger)
     errors = ledger.read_errors(args.errors)
     young, gone = ledger.check(rows, headers)
+    api = args.errors.with_name("s2.h")  # what is written by hand
+    taken = set(re.findall(r"\bs2_\w+(?=\()", api.read_text())
+                if api.is_file() else ())
     derived: dict[str, rules.Binding] = {}
     blind: dict[str, rules.Binding] = {}
     for f in headers.functions.values():
@@ -30,11 +34,12 @@ def build(args: argparse.Namespace) -> None:
         if row and row.how != "derived":
             continue
         binding = rules.bind(f, headers, row)
-        lacks = binding.safe and derive.lacks(f, binding)
+        lacks = binding.safe and derive.lacks(f, binding, taken)
         if lacks:
             binding = replace(binding, missing=(("how", lacks),))
         if binding.safe:
             derived[f.name] = binding
+            taken.add(derive.c_name(binding))
         elif row:
             raise Failure(f"{row.where}: {f.name} is not safe to derive: "
                           + "; ".join(why for _, why in binding.missing))

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import Tuple
 
 from headers import Failure
 
-Pair = Tuple[str, str]  # Python's, Ruby's
+Pair = tuple[str, str]  # Python's, Ruby's
 NUMBER, ANY = ("int", "Integer"), ("object", "untyped")
 IN = {
     "bool": ("bool", "boolish"),

@@ -64,7 +64,7 @@ static void
 dice(void)
 {
     inside = pick(3) == 0;
-    raise_after = !inside && pick(4) == 0 ? 1 + (int)pick(4) : 0;
+    raise_after = !inside && pick(2) ? 1 + (int)pick(3) : 0;
 }
 
 static void
@@ -302,9 +302,9 @@ stop_and_go(void *arg)
 
     chance = 88172645463325252u;
     while (!atomic_load(&finished)) {
-        usleep(100000 + pick(200000));
+        usleep(20000 + pick(100000));
         control("stop\n");
-        usleep(20000 + pick(150000));
+        usleep(10000 + pick(60000));
         control("cont\n");
         ++*stops;
     }

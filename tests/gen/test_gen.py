@@ -323,6 +323,8 @@ UNSEEN = """
 #define LIBSSH2_FLAG_UNHEARD_OF 0x80000000
 LIBSSH2_API int libssh2_session_hurry(LIBSSH2_SESSION *session, int how_much);
 LIBSSH2_API const char *libssh2_session_mood(LIBSSH2_SESSION *session);
+LIBSSH2_API int libssh2_session_verify(LIBSSH2_SESSION *session);
+LIBSSH2_API int libssh2_hurry(LIBSSH2_SESSION *session);
 LIBSSH2_API int libssh2_channel_paint_ex(LIBSSH2_CHANNEL *channel,
                                          const char *from,
                                          unsigned int from_len,
@@ -360,7 +362,7 @@ class Unseen(Case):
             header.read_text().replace(mark, UNSEEN + "\n" + mark))
         done = build(self.here, LEDGER, ERRORS, self.out)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(done.stderr.count("has no row in"), 6)
+        self.assertEqual(done.stderr.count("has no row in"), 8)
 
     def test_what_is_bound(self) -> None:
         text = (self.out / "coverage.txt").read_text()
@@ -369,6 +371,8 @@ class Unseen(Case):
             [("libssh2_session_hurry", "derived as Session.hurry"),
              ("libssh2_session_mood",
               "owns: who frees the result, const char *?"),
+             ("libssh2_session_verify", "how: Session.verify is there already"),
+             ("libssh2_hurry", "how: Session.hurry is there already"),
              ("libssh2_channel_paint_ex", "derived as Channel.paint"),
              ("libssh2_channel_print", "derived as Channel.print"),
              ("libssh2_channel_flush_some", "derived as Channel.flush_some"),

@@ -30,7 +30,7 @@ def run(session, command):
 
 def read_all(channel):
     data = b""
-    while part := channel.read()[1]:
+    while part := channel.read(1024)[1]:
         data += part
     return data
 

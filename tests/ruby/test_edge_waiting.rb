@@ -151,7 +151,10 @@ class TestThreads < Minitest::Test
       Thread.new do
         Array.new(15) do |n|
           sftp.stat("/")
-          command(session, "echo #{i} #{n}").read_all == "#{i} #{n}\n"
+          session.open_session do |channel|
+            channel.execute("echo #{i} #{n}")
+            channel.read_all == "#{i} #{n}\n"
+          end
         end
       end
     end

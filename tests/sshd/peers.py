@@ -10,6 +10,14 @@ def http(conn, _):
     conn.recv(4096)
     conn.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n"
                  b"Connection: close\r\n\r\n")
+    hang_up(conn)
+
+
+def hang_up(conn):
+    """End in an orderly way: what the other side says is still read."""
+    conn.shutdown(socket.SHUT_WR)
+    while conn.recv(4096):
+        pass
 
 
 def silent(conn, _):
@@ -21,7 +29,7 @@ def silent(conn, _):
 def closer(conn, _):
     """Introduce itself and hang up."""
     conn.sendall(BANNER)
-    conn.recv(4096)
+    hang_up(conn)
 
 
 def cut(conn, port):
@@ -30,6 +38,7 @@ def cut(conn, port):
         threading.Thread(target=copy, args=(conn, server, 1 << 30),
                          daemon=True).start()
         copy(server, conn, 700)
+        hang_up(conn)
 
 
 def copy(source, sink, limit):

@@ -1,0 +1,146 @@
+/* A session's allocator: it counts, fails on demand, and forgets nothing. */
+#include "check.h"
+
+static void
+blocks_are_counted(void **state)
+{
+    s2_alloc a = {0};
+    void *p = s2_alloc_new(&a, 10), *q = s2_alloc_new(&a, 0);
+
+    (void)state;
+    assert_non_null(p);
+    assert_non_null(q);
+    assert_int_equal((uintptr_t)p % _Alignof(max_align_t), 0);
+    assert_int_equal(a.count, 2);
+    assert_int_equal(a.bytes, 10);
+    s2_alloc_free(&a, q);
+    s2_alloc_free(&a, NULL);
+    s2_alloc_free(&a, p);
+    assert_int_equal(a.count, 0);
+    assert_int_equal(a.bytes, 0);
+    s2_alloc_end(&a);
+}
+
+static void
+resizing_keeps_what_fits(void **state)
+{
+    s2_alloc a = {0};
+    char *p = s2_alloc_resize(&a, NULL, 4);
+
+    (void)state;
+    memcpy(p, "abc", 4);
+    p = s2_alloc_resize(&a, p, 1000);
+    assert_string_equal(p, "abc");
+    p = s2_alloc_resize(&a, p, 2);
+    assert_memory_equal(p, "ab", 2);
+    assert_int_equal(a.count, 1);
+    assert_int_equal(a.bytes, 2);
+    s2_alloc_end(&a);
+}
+
+static void
+the_nth_allocation_fails_and_only_that(void **state)
+{
+    s2_alloc a = {.fail_at = 2};
+
+    (void)state;
+    assert_non_null(s2_alloc_new(&a, 1));
+    assert_false(a.failed);
+    assert_null(s2_alloc_new(&a, 1));
+    assert_true(a.failed);
+    assert_non_null(s2_alloc_new(&a, 1));
+    s2_alloc_end(&a);
+}
+
+static void
+a_failed_resize_leaves_the_block(void **state)
+{
+    s2_alloc a = {0};
+    char *p = s2_alloc_new(&a, 4);
+
+    (void)state;
+    memcpy(p, "abc", 4);
+    a.fail_at = 1;
+    assert_null(s2_alloc_resize(&a, p, 100));
+    assert_string_equal(p, "abc");
+    assert_int_equal(a.count, 1);
+    s2_alloc_end(&a);
+}
+
+static void
+a_size_beyond_all_memory_is_refused(void **state)
+{
+    s2_alloc a = {0};
+
+    (void)state;
+    assert_null(s2_alloc_new(&a, SIZE_MAX));
+    assert_null(s2_alloc_new(&a, SIZE_MAX - 8));
+    assert_int_equal(a.count, 0);
+    s2_alloc_end(&a);
+}
+
+/* libssh2 reads and frees blocks again on its way out of a failure. */
+static void
+after_a_failure_freed_blocks_stay(void **state)
+{
+    s2_alloc a = {.fail_at = 2};
+    char *p = s2_alloc_new(&a, 4);
+
+    (void)state;
+    memcpy(p, "abc", 4);
+    assert_null(s2_alloc_new(&a, 4));
+    assert_true(a.keep);
+    s2_alloc_free(&a, p);
+    assert_string_equal(p, "abc");
+    s2_alloc_free(&a, p);
+    assert_int_equal(a.count, 0);
+    s2_alloc_end(&a);
+}
+
+static void
+the_end_frees_what_was_leaked(void **state)
+{
+    s2_alloc a = {0};
+
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        s2_alloc_new(&a, (size_t)i);
+    s2_alloc_end(&a);
+    assert_null(a.blocks);
+}
+
+/* A session's own blocks all come back, whatever it was used for. */
+static void
+a_session_frees_all_it_has(void **state)
+{
+    s2_session *s = *state;
+    size_t count = s->alloc.count;
+    s2_knownhost *kh = NULL;
+
+    assert_ok(s2_session_banner_set(s, "SSH-2.0-test"));
+    assert_ok(s2_session_banner_set(s, "SSH-2.0-other"));
+    assert_ok(s2_session_knownhost_init(s, &kh));
+    assert_ok(s2_knownhost_readline(kh, "a ssh-rsa AAAA", 14,
+                                    LIBSSH2_KNOWNHOST_FILE_OPENSSH));
+    assert_true(s->alloc.count > count);
+    s2_release(kh);
+    s2_parked_advance(s);
+    assert_int_equal(s->alloc.count, count + 1);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_are_counted),
+        cmocka_unit_test(resizing_keeps_what_fits),
+        cmocka_unit_test(the_nth_allocation_fails_and_only_that),
+        cmocka_unit_test(a_failed_resize_leaves_the_block),
+        cmocka_unit_test(a_size_beyond_all_memory_is_refused),
+        cmocka_unit_test(after_a_failure_freed_blocks_stay),
+        cmocka_unit_test(the_end_frees_what_was_leaked),
+        session_test(a_session_frees_all_it_has),
+    };
+
+    return cmocka_run_group_tests_name("alloc", tests, NULL, NULL);
+}
