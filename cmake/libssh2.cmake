@@ -162,6 +162,18 @@ function(ssh2_get_archives)
     set(patches ${patches} PARENT_SCOPE)
 endfunction()
 
+# Mend what the fix of CVE-2025-15661 breaks: it takes the number of a request
+# for the status that answers it. Nothing happens where it is not in.
+function(ssh2_mend_links source)
+    file(READ ${source}/src/sftp.c text)
+    string(REGEX REPLACE
+        "(packet_type == SSH_FXP_STATUS\\) {[^a-z]*if\\()([^)]*\\))"
+        "\\1\\2 || \\2" mended "${text}")
+    if(NOT mended STREQUAL text)
+        file(WRITE ${source}/src/sftp.c "${mended}")
+    endif()
+endfunction()
+
 # Unpack what ssh2_get_archives found and apply the patches; sets
 # SSH2_LIBSSH2_REVISION and `source`, the folder, which is complete if there.
 function(ssh2_unpack)
@@ -189,6 +201,7 @@ function(ssh2_unpack)
                     COMMAND_ERROR_IS_FATAL ANY)
             endforeach()
         endif()
+        ssh2_mend_links(${tree})
         file(RENAME ${tree} ${source})
         file(REMOVE_RECURSE ${work})
     endif()

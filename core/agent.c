@@ -282,6 +282,13 @@ failed:
     return fail(op, S2_C_AgentConnectionError, path, why, "%s", strerror(why));
 }
 
+/* Nobody waits for the agent any more, and nobody will come back to. */
+static bool
+given_up(const s2_op *op)
+{
+    return op->left && !op->owed;
+}
+
 static int
 stalled(s2_op *op, talk *t, int direction)
 {
@@ -353,7 +360,7 @@ list(s2_op *op, talk *t)
     uint32_t count = 0;
     cursor c, blob, comment;
 
-    if (op->left) /* nobody waits for the agent any more */
+    if (given_up(op))
         return fail(op, t->cls, op->path, 0, "given up");
     if (!t->out.data && !s2_buf_set(&t->out, request, sizeof request))
         return s2_op_fail(op, &s2_no_memory);
@@ -470,6 +477,7 @@ connect_step(s2_op *op)
     close(fd);
     if (!(path = strdup(op->b[PATH].p)))
         return s2_op_fail(op, &s2_no_memory);
+    s2_record_drop(&a->scope); /* asked of another agent */
     free(a->path);
     a->path = path;
     return 0;
@@ -549,7 +557,7 @@ s2_error *
 s2_agent_list_identities(s2_agent *agent)
 {
     s2_op op = S2_OP(agent, list_step, "list_identities", &agent->scope,
-                     S2_EARLY | S2_AFTER_END);
+                     S2_EARLY | S2_AFTER_END | S2_SAME_SELF);
     s2_buf path = {0};
     s2_error *err =
         connected_path(agent, S2_C_AgentListIdentitiesError, op.func, &path);
@@ -711,7 +719,7 @@ static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(sign)
     int rc;
 
     (void)session;
-    if (op->left || !alg)
+    if (given_up(op) || !alg)
         return LIBSSH2_ERROR_AGENT_PROTOCOL;
     if (!t->out.data && !ask_to_sign(t, alg, data, data_len))
         return LIBSSH2_ERROR_ALLOC;
@@ -814,7 +822,8 @@ auth_step(s2_op *op)
         s2_error_free(op->error);
         op->error = NULL;
         rc = try_key(op, t);
-        if (rc != S2_FAILED || op->error == &s2_no_memory || !all || op->left)
+        if (rc != S2_FAILED || op->error == &s2_no_memory || !all ||
+            given_up(op))
             return rc;
         talk_end(t);
         t->displaced = t->downgraded = false;

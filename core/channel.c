@@ -73,13 +73,44 @@ s2_session_open_session(s2_session *s, s2_channel **out)
 
 /* --- requests ------------------------------------------------------------ */
 
+/* Has the peer closed it?  libssh2 would send into the void, or wait for an
+ * answer for ever.  It only tells by a call that sets the last error. */
+static bool
+closed_by_peer(s2_op *op)
+{
+    LIBSSH2_SESSION *raw = S2_RAW(op);
+    int before = libssh2_session_last_errno(raw);
+    bool closed = !libssh2_channel_wait_closed(S2_CHANNEL(op));
+
+    if (!before)
+        libssh2_session_set_last_error(raw, 0, NULL);
+    return closed;
+}
+
+static int
+peer_closed(s2_op *op)
+{
+    return s2_op_fail(op, s2_error_new(S2_C_ChannelClosedError,
+                                       LIBSSH2_ERROR_CHANNEL_CLOSED, op->func,
+                                       op->path, "the server closed it"));
+}
+
+/* A request's result, unless no answer can come. */
+static int
+answered(s2_op *op, int rc)
+{
+    return rc == LIBSSH2_ERROR_EAGAIN && closed_by_peer(op) ? peer_closed(op)
+                                                            : rc;
+}
+
 static int
 pty_step(s2_op *op)
 {
-    return libssh2_channel_request_pty_ex(
-        S2_CHANNEL(op), op->b[0].p, (unsigned)op->b[0].len, op->b[1].p,
-        (unsigned)op->b[1].len, (int)op->n[0], (int)op->n[1], (int)op->n[2],
-        (int)op->n[3]);
+    return answered(
+        op, libssh2_channel_request_pty_ex(
+                S2_CHANNEL(op), op->b[0].p, (unsigned)op->b[0].len, op->b[1].p,
+                (unsigned)op->b[1].len, (int)op->n[0], (int)op->n[1],
+                (int)op->n[2], (int)op->n[3]));
 }
 
 s2_error *
@@ -125,9 +156,10 @@ s2_channel_pty_size(s2_channel *ch, int width, int height, int width_px,
 static int
 setenv_step(s2_op *op)
 {
-    return libssh2_channel_setenv_ex(S2_CHANNEL(op), (char *)op->b[0].p,
-                                     (unsigned)op->b[0].len, op->b[1].p,
-                                     (unsigned)op->b[1].len);
+    return answered(op, libssh2_channel_setenv_ex(
+                            S2_CHANNEL(op), (char *)op->b[0].p,
+                            (unsigned)op->b[0].len, op->b[1].p,
+                            (unsigned)op->b[1].len));
 }
 
 s2_error *
@@ -145,9 +177,10 @@ s2_channel_setenv(s2_channel *ch, const char *varname, const char *value)
 static int
 process_startup_step(s2_op *op)
 {
-    return libssh2_channel_process_startup(
-        S2_CHANNEL(op), op->b[0].p, (unsigned)op->b[0].len, op->b[1].p,
-        (unsigned)op->b[1].len);
+    return answered(op, libssh2_channel_process_startup(
+                            S2_CHANNEL(op), op->b[0].p,
+                            (unsigned)op->b[0].len, op->b[1].p,
+                            (unsigned)op->b[1].len));
 }
 
 s2_error *
@@ -245,6 +278,8 @@ write_step(s2_op *op)
         if (op->left)
             break;
     }
+    if (closed_by_peer(op)) /* it was thrown away */
+        return peer_closed(op);
     return 0;
 }
 
@@ -362,8 +397,7 @@ close_step(s2_op *op)
     s2_session *s = S2_SESSION(op);
     int rc;
 
-    if (!atomic_exchange(&op->self->closed, true))
-        s2_session_wake_all(s); /* no reader waits for more */
+    s2_op_close(op); /* no reader waits for more */
     if (s->dead)
         return 0;
     rc = libssh2_channel_close(S2_CHANNEL(op));
@@ -382,8 +416,15 @@ s2_channel_close(s2_channel *ch)
 static int
 wait_closed_step(s2_op *op)
 {
-    return S2_SESSION(op)->dead ? 0
-                                : libssh2_channel_wait_closed(S2_CHANNEL(op));
+    int rc;
+
+    if (S2_SESSION(op)->dead)
+        return 0;
+    /* Our own close is reason enough for the peer's to come. */
+    if (atomic_load(&op->self->closed) &&
+        (rc = libssh2_channel_wait_eof(S2_CHANNEL(op))))
+        return rc;
+    return libssh2_channel_wait_closed(S2_CHANNEL(op));
 }
 
 s2_error *

@@ -136,15 +136,18 @@ close_step(s2_op *op)
     s2_file *f = (s2_file *)op->self;
     int rc;
 
-    if (!atomic_exchange(&op->self->closed, true))
-        s2_session_wake_all(S2_SESSION(op));
-    if (!f->raw || S2_SESSION(op)->dead)
-        return 0;
-    rc = libssh2_sftp_close_handle(f->raw);
-    if (rc != LIBSSH2_ERROR_EAGAIN) {
+    /* Not yet, where the caller may have to call again. */
+    if (atomic_load(&S2_SESSION(op)->blocking))
+        s2_op_close(op);
+    rc = f->raw && !S2_SESSION(op)->dead ? libssh2_sftp_close_handle(f->raw) : 0;
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return rc;
+    if (f->raw && !S2_SESSION(op)->dead) {
         f->raw = NULL;
         ((s2_sftp *)op->self->parent)->handles--;
     }
+    s2_op_close(op);
+    atomic_store(&f->gone, true);
     return rc;
 }
 
@@ -161,7 +164,7 @@ s2_file_close(s2_file *f)
 bool
 s2_file_closed(s2_file *f)
 {
-    return atomic_load(&f->obj.closed);
+    return atomic_load(&f->gone);
 }
 
 /* --- reading ------------------------------------------------------------- */

@@ -28,15 +28,21 @@ extern s2_error s2_again, s2_no_memory;
 
 /* --- allocator: alloc.c -------------------------------------------------- */
 
+typedef struct s2_block {
+    void *p; /* NULL: an empty slot */
+    size_t size;
+    bool freed; /* kept for a late reader */
+} s2_block;
+
 /*
- * A session's memory: every block that libssh2 holds, in one list.
+ * A session's memory: every block that libssh2 holds.
  *
  * Once anything went wrong (`keep`) a freed block stays until the end: libssh2
  * reads and frees some blocks again on its way out of a failure.
  */
 typedef struct s2_alloc {
-    struct s2_block *blocks;
-    size_t count, bytes;
+    s2_block *table; /* by address */
+    size_t slots, used, count;
     long fail_at; /* fail the n-th allocation from now; 0: none */
     bool failed, keep;
 } s2_alloc;
@@ -219,6 +225,8 @@ void s2_op_bytes(s2_op *op, int i, const void *p, size_t len);
 s2_error *s2_op_call(s2_op *op);
 /* For a step: fail with this error. */
 int s2_op_fail(s2_op *op, s2_error *err);
+/* For a step: refuse all other calls on the object, and wake those that wait. */
+void s2_op_close(s2_op *op);
 /* For a step: libssh2 answered NULL; why? */
 int s2_op_null(s2_op *op);
 /* The scope in which a call on the object was left, or NULL. */
@@ -233,6 +241,8 @@ int s2_record_advance(s2_session *s, s2_scope *scope);
 void s2_op_call_out(s2_op *op, void (*fn)(void *), void *arg);
 
 /* --- Session ------------------------------------------------------------- */
+
+enum { S2_METHODS = LIBSSH2_METHOD_LANG_SC + 1 };
 
 struct s2_session {
     s2_obj obj;
@@ -252,6 +262,8 @@ struct s2_session {
     s2_obj *parked;
     unsigned generation; /* of the process that made it */
     bool shaken;         /* the handshake went through */
+    bool paired;         /* both directions prefer the same */
+    char *prefs[S2_METHODS]; /* the program's, by LIBSSH2_METHOD_*, or NULL */
     char *goodbye;       /* the server's reason for disconnecting */
     atomic_bool blocking;
     atomic_long timeout;
@@ -290,6 +302,7 @@ struct s2_sftp {
 struct s2_file {
     s2_obj obj;
     LIBSSH2_SFTP_HANDLE *raw;
+    atomic_bool gone; /* libssh2 has closed it */
     s2_buf path;
     s2_buf kept;      /* read for a caller who had left */
     size_t kept_used;

@@ -100,6 +100,13 @@ s2_op_text(s2_op *op, int i, const char *text)
     s2_op_bytes(op, i, text, text ? strlen(text) : 0);
 }
 
+void
+s2_op_close(s2_op *op)
+{
+    if (!atomic_exchange(&op->self->closed, true))
+        s2_session_wake_all(S2_SESSION(op));
+}
+
 int
 s2_op_fail(s2_op *op, s2_error *err)
 {
@@ -330,9 +337,10 @@ static s2_error *
 lost(s2_session *s)
 {
     s2_wire *w = &s->wire;
+    const char *banner = libssh2_session_banner_get(s->raw);
     s2_error *err;
 
-    if (!s->shaken && !libssh2_session_banner_get(s->raw))
+    if (!s->shaken && (!banner || strncmp(banner, "SSH-", 4)))
         return s2_error_new(S2_C_BannerRecvError, LIBSSH2_ERROR_BANNER_RECV,
                             NULL, NULL,
                             "the connection ended before an SSH banner came");
@@ -760,8 +768,12 @@ turn(call *c)
             leave_scope(c, false);
             return drain(c);
         }
-        if (finish_parked(c) == LIBSSH2_ERROR_EAGAIN)
-            return wait_for_step(c, op->scope->parked);
+        if (op->scope->parked) {
+            if (finish_parked(c) == LIBSSH2_ERROR_EAGAIN)
+                return wait_for_step(c, op->scope->parked);
+            if ((err = unusable(c))) /* by what was finished */
+                return leave(c, err);
+        }
     }
     if ((op->flags & S2_BULK) && s2_wire_queued(&s->wire) > S2_WIRE_ROOM)
         return wait_for(c, NULL, LIBSSH2_SESSION_BLOCK_OUTBOUND);

@@ -153,6 +153,8 @@ session_destroy(s2_obj *obj)
     s2_wire_close(&s->wire);
     s2_turn_destroy(&s->turn);
     s2_error_free(s->dead);
+    for (int i = 0; i < S2_METHODS; i++)
+        free(s->prefs[i]);
     free(s->goodbye);
 }
 
@@ -205,6 +207,83 @@ s2_session_fileno(s2_session *s)
 
 /* --- handshake and goodbye ----------------------------------------------- */
 
+/* The kind of a cipher, or of compression, by how libssh2 frames its packets. */
+static char
+kind_of(const char *name)
+{
+    size_t len = strcspn(name, ",");
+
+    if (!strncmp(name, "chacha20-poly1305", 17))
+        return 'c';
+    if (len > 16 && !strncmp(name + len - 16, "-gcm@openssh.com", 16))
+        return 'g';
+    if (!strncmp(name, "zlib@openssh.com", 16))
+        return 'd';
+    return !strncmp(name, "zlib", 4) ? 'z' : !strncmp(name, "none", 4) ? 'n' : 'b';
+}
+
+/* Keep the names of one kind, in place; how many are left. */
+static int
+keep_kind(char *list, char kind)
+{
+    char *from = list, *to = list;
+    int count = 0;
+
+    while (*from) {
+        size_t len = strcspn(from, ","), step = len + (from[len] == ',');
+
+        if (kind_of(from) == kind) {
+            if (count++)
+                *to++ = ',';
+            memmove(to, from, len);
+            to += len;
+        }
+        from += step;
+    }
+    *to = '\0';
+    return count;
+}
+
+/*
+ * Let both directions come to one kind of cipher, or of compression: 1.11 is
+ * at a loss, or crashes, where it receives by one kind and sends by another.
+ * What the program prefers for one direction alone is taken for both.
+ */
+static int
+pair_methods(s2_op *op, int there, int back)
+{
+    s2_session *s = S2_SESSION(op);
+    char *a = s->prefs[there], *b = s->prefs[back];
+    int rc;
+
+    if (!a && !b)
+        return 0;
+    if (!a || !b)
+        return libssh2_session_method_pref(s->raw, a ? back : there, a ? a : b);
+    if (!strcmp(a, b))
+        return 0;
+    for (char *at = a; *at; at += strcspn(at, ","), at += *at == ',') {
+        char kind = kind_of(at);
+        char *other = b;
+
+        while (*other && kind_of(other) != kind) {
+            other += strcspn(other, ",");
+            other += *other == ',';
+        }
+        if (!*other)
+            continue;
+        keep_kind(a, kind);
+        keep_kind(b, kind);
+        rc = libssh2_session_method_pref(s->raw, there, a);
+        return rc ? rc : libssh2_session_method_pref(s->raw, back, b);
+    }
+    return s2_op_fail(op, s2_error_new(S2_C_MethodNotSupported,
+                                       LIBSSH2_ERROR_METHOD_NOT_SUPPORTED,
+                                       op->func, NULL,
+                                       "%s one way and %s the other: libssh2 "
+                                       "needs one kind", a, b));
+}
+
 int
 s2_handshake_step(s2_op *op)
 {
@@ -215,6 +294,14 @@ s2_handshake_step(s2_op *op)
         return s2_op_fail(op, s2_error_new(S2_C_BadUseError,
                                            LIBSSH2_ERROR_BAD_USE, op->func,
                                            NULL, "the handshake was made"));
+    if (!s->paired) {
+        if ((rc = pair_methods(op, LIBSSH2_METHOD_CRYPT_CS,
+                               LIBSSH2_METHOD_CRYPT_SC)) ||
+            (rc = pair_methods(op, LIBSSH2_METHOD_COMP_CS,
+                               LIBSSH2_METHOD_COMP_SC)))
+            return rc;
+        s->paired = true;
+    }
     rc = libssh2_session_handshake(s->raw, s->wire.fd);
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return rc;
@@ -447,7 +534,14 @@ method_pref_step(s2_op *op)
                                            LIBSSH2_ERROR_METHOD_NOT_SUPPORTED,
                                            op->func, op->path,
                                            "libssh2 has none of these"));
-    free(known);
+    if (!rc && op->n[0] >= 0 && op->n[0] < S2_METHODS) {
+        char **kept = &S2_SESSION(op)->prefs[op->n[0]];
+
+        free(*kept);
+        *kept = known;
+    } else {
+        free(known);
+    }
     return rc;
 }
 

@@ -67,8 +67,7 @@ close_step(s2_op *op)
     s2_sftp *sftp = (s2_sftp *)op->self;
     int rc;
 
-    if (!atomic_exchange(&op->self->closed, true))
-        s2_session_wake_all(S2_SESSION(op));
+    s2_op_close(op);
     if (!sftp->raw || S2_SESSION(op)->dead)
         return 0;
     /* Its handles go first: as they are dropped, by later calls. */
@@ -313,44 +312,111 @@ s2_sftp_statvfs(s2_sftp *sftp, const char *path, s2_statvfs *vfs)
 
 /* --- links --------------------------------------------------------------- */
 
-static int
-symlink_step(s2_op *op)
-{
-    return libssh2_sftp_symlink_ex(S2_SFTP_RAW(op), PATH(op), (char *)op->b[1].p,
-                                   (unsigned)op->b[1].len,
-                                   LIBSSH2_SFTP_SYMLINK);
-}
-
-s2_error *
-s2_sftp_symlink(s2_sftp *sftp, const char *path, const char *target)
-{
-    s2_op op =
-        S2_OP(sftp, symlink_step, "libssh2_sftp_symlink_ex", &sftp->scope, 0);
-
-    s2_op_text(&op, 1, target);
-    return call_on_path(&op, path);
-}
-
 enum { PATH_CAP = 65536 };
 
+/* A fix of CVE-2025-15661 takes the number of a request for the status that
+ * answers it, of these three requests only: success for failure, any reason
+ * for any other.  Two refusals that are sure show whether it is in. */
+static atomic_int statuses; /* 0: not known yet */
+enum { STATUSES_TRUE = 1, STATUSES_LOST };
+
+enum { PROBE, PROBE_AGAIN, ASK, VERIFY, VERIFY_SWAPPED, REASON };
+
 static int
-readlink_step(s2_op *op)
+ask_link(s2_op *op, const char *path, size_t len, int type)
 {
-    char *path;
-    int rc;
+    return libssh2_sftp_symlink_ex(S2_SFTP_RAW(op), path, (unsigned)len,
+                                   op->state, PATH_CAP - 1, type);
+}
+
+static unsigned long
+status_of(s2_op *op, int rc)
+{
+    return rc ? libssh2_sftp_last_error(S2_SFTP_RAW(op)) : 0;
+}
+
+/* A folder is no link: both times the same refusal. */
+static int
+probe(s2_op *op)
+{
+    int rc = ask_link(op, "/", 1, LIBSSH2_SFTP_READLINK);
+
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return rc;
+    if (op->r[1] == PROBE) {
+        op->r[2] = (int64_t)status_of(op, rc);
+        op->r[1] = PROBE_AGAIN;
+    } else {
+        atomic_store(&statuses, (int64_t)status_of(op, rc) == op->r[2] + 1
+                                    ? STATUSES_LOST
+                                    : STATUSES_TRUE);
+        op->r[1] = ASK;
+    }
+    return 0;
+}
+
+/* Is one of the two names a link to the other, as a symlink would be? */
+static int
+verify(s2_op *op, int from, int to)
+{
+    int rc = ask_link(op, op->b[from].p, op->b[from].len, LIBSSH2_SFTP_READLINK);
+
+    if (rc > 0 && (size_t)rc == op->b[to].len &&
+        !memcmp(op->state, op->b[to].p, (size_t)rc)) {
+        op->r[0] = 0;
+        return 1;
+    }
+    return rc == LIBSSH2_ERROR_EAGAIN ? rc : 0;
+}
+
+static int
+link_step(s2_op *op)
+{
+    LIBSSH2_SFTP_ATTRIBUTES attrs;
+    int type = (int)op->n[0], rc;
 
     if (!op->state && !(op->state = malloc(PATH_CAP)))
         return s2_op_fail(op, &s2_no_memory);
-    path = op->state;
-    rc = libssh2_sftp_symlink_ex(S2_SFTP_RAW(op), PATH(op), path, PATH_CAP - 1,
-                                 (int)op->n[0]);
-    if (rc >= 0)
+    if (op->r[1] < ASK && atomic_load(&statuses))
+        op->r[1] = ASK;
+    while (op->r[1] < ASK)
+        if ((rc = probe(op)))
+            return rc;
+    if (op->r[1] == ASK) {
+        if (type == LIBSSH2_SFTP_SYMLINK)
+            rc = libssh2_sftp_symlink_ex(
+                S2_SFTP_RAW(op), op->b[0].p, (unsigned)op->b[0].len,
+                (char *)(uintptr_t)op->b[1].p, (unsigned)op->b[1].len, type);
+        else
+            rc = ask_link(op, op->b[0].p, op->b[0].len, type);
         op->r[0] = rc;
-    return rc;
+        if (rc == LIBSSH2_ERROR_EAGAIN || rc > 0 ||
+            atomic_load(&statuses) == STATUSES_TRUE ||
+            (rc < 0 && rc != LIBSSH2_ERROR_SFTP_PROTOCOL))
+            return rc;
+        op->r[1] = type == LIBSSH2_SFTP_SYMLINK ? VERIFY : REASON;
+    }
+    if (op->r[1] == VERIFY) {
+        if ((rc = verify(op, 1, 0)))
+            return rc;
+        op->r[1] = VERIFY_SWAPPED; /* servers disagree on the order */
+    }
+    if (op->r[1] == VERIFY_SWAPPED && (rc = verify(op, 0, 1)))
+        return rc;
+    if (op->r[1] == REASON) {
+        rc = libssh2_sftp_stat_ex(S2_SFTP_RAW(op), PATH(op), LIBSSH2_SFTP_LSTAT,
+                                  &attrs);
+        if (rc)
+            return rc;
+    }
+    return s2_op_fail(op, s2_error_new(S2_C_SFTPProtocolError,
+                                       LIBSSH2_ERROR_SFTP_PROTOCOL, op->func,
+                                       op->path,
+                                       "refused; this libssh2 loses the reason"));
 }
 
 static void
-readlink_settle(s2_op *op, int rc)
+link_settle(s2_op *op, int rc)
 {
     (void)rc;
     free(op->state);
@@ -358,35 +424,42 @@ readlink_settle(s2_op *op, int rc)
 }
 
 static s2_error *
-readlink_call(s2_sftp *sftp, const char *path, int type, size_t max_len,
-              s2_buf *text)
+link_call(s2_sftp *sftp, const char *path, const char *target, int type,
+          size_t max_len, s2_buf *text)
 {
     s2_op op =
-        S2_OP(sftp, readlink_step, "libssh2_sftp_symlink_ex", &sftp->scope, 0);
+        S2_OP(sftp, link_step, "libssh2_sftp_symlink_ex", &sftp->scope, 0);
     s2_error *err;
 
     op.n[0] = type;
-    op.settle = readlink_settle;
+    op.settle = link_settle;
+    s2_op_text(&op, 1, target);
     err = call_on_path(&op, path);
     if (!err && (size_t)op.r[0] > max_len)
         err = s2_error_new(S2_C_BufferTooSmallError,
                            LIBSSH2_ERROR_BUFFER_TOO_SMALL, op.func, path,
                            "the answer is %d bytes long, %zu were allowed",
                            (int)op.r[0], max_len);
-    if (!err && !s2_buf_set(text, op.state, (size_t)op.r[0]))
+    if (!err && text && !s2_buf_set(text, op.state, (size_t)op.r[0]))
         err = &s2_no_memory;
     free(op.state);
     return err;
 }
 
 s2_error *
+s2_sftp_symlink(s2_sftp *sftp, const char *path, const char *target)
+{
+    return link_call(sftp, path, target, LIBSSH2_SFTP_SYMLINK, PATH_CAP, NULL);
+}
+
+s2_error *
 s2_sftp_readlink(s2_sftp *sftp, const char *path, s2_buf *text)
 {
-    return readlink_call(sftp, path, LIBSSH2_SFTP_READLINK, PATH_CAP, text);
+    return link_call(sftp, path, NULL, LIBSSH2_SFTP_READLINK, PATH_CAP, text);
 }
 
 s2_error *
 s2_sftp_realpath(s2_sftp *sftp, const char *path, size_t max_len, s2_buf *text)
 {
-    return readlink_call(sftp, path, LIBSSH2_SFTP_REALPATH, max_len, text);
+    return link_call(sftp, path, NULL, LIBSSH2_SFTP_REALPATH, max_len, text);
 }

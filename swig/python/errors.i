@@ -20,7 +20,8 @@ kin_of(int number)
 static PyObject *
 new_error_class(s2_class cls)
 {
-    PyObject *parent = cls ? error_class[s2_class_parent(cls)] : PyExc_Exception;
+    PyObject *parent =
+        cls ? error_class[s2_class_parent(cls)] : PyExc_Exception;
     PyObject *bases = NULL, *kin = NULL, *dict = NULL, *made = NULL;
     int number = s2_class_errno(cls);
     char name[128];

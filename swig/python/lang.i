@@ -8,6 +8,7 @@
 %begin %{
 #define PY_SSIZE_T_CLEAN
 #define SWIG_PYTHON_SILENT_MEMLEAK
+#define SWIG_TYPE_TABLE ssh2
 %}
 
 %feature("kwargs");
@@ -119,7 +120,7 @@ unwrap(PyObject *obj, swig_type_info *type, const char *func)
     PyObject **dict = _PyObject_GetDictPtr(obj), *self;
 
     self = dict && *dict ? PyDict_GetItemWithError(*dict, name_of_this) : obj;
-    if (self && SwigPyObject_Check(self) &&
+    if (self && Py_TYPE(self) == SwigPyObject_type() &&
         ((SwigPyObject *)self)->ty == type && ((SwigPyObject *)self)->ptr)
         return ((SwigPyObject *)self)->ptr;
     if (!PyErr_Occurred())

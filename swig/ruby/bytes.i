@@ -117,11 +117,18 @@ buffer_value(VALUE buffer, size_t capacity, size_t got)
     return rb_str_resize(buffer, (long)got);
 }
 
-/* Serve a read from what was read ahead and handed back. */
-static bool
-take_unread(VALUE self, const char *name, void *dst, size_t cap, size_t *got)
+/* Where bytes of a stream are kept that were read and handed back. */
+static ID
+unread_id(int stream)
 {
-    VALUE unread = rb_ivar_get(self, rb_intern(name));
+    return rb_intern(stream ? "@unread_stderr" : "@unread");
+}
+
+/* Serve a read from them. */
+static bool
+take_unread(VALUE self, int stream, void *dst, size_t cap, size_t *got)
+{
+    VALUE unread = rb_ivar_get(self, unread_id(stream));
     size_t len;
 
     if (!RB_TYPE_P(unread, T_STRING) || !(len = RSTRING_LEN(unread)))
@@ -129,9 +136,27 @@ take_unread(VALUE self, const char *name, void *dst, size_t cap, size_t *got)
     *got = len < cap ? len : cap;
     memcpy(dst, RSTRING_PTR(unread), *got);
     if (*got == len)
-        rb_ivar_set(self, rb_intern(name), Qnil);
+        rb_ivar_set(self, unread_id(stream), Qnil);
     else
         rb_str_drop_bytes(unread, (long)*got);
+    return true;
+}
+
+/* A method that returns while an interrupt is pending loses what it returns:
+ * hand the bytes back, let the interrupt happen, and read again. */
+static bool
+read_again(VALUE self, int stream, const void *src, size_t len)
+{
+    VALUE bytes, unread;
+
+    if (!len || !rb_thread_interrupted(rb_thread_current()))
+        return false;
+    bytes = rb_str_new(src, (long)len);
+    unread = rb_ivar_get(self, unread_id(stream));
+    if (RB_TYPE_P(unread, T_STRING))
+        rb_str_append(bytes, unread);
+    rb_ivar_set(self, unread_id(stream), bytes);
+    rb_thread_check_ints();
     return true;
 }
 %}
@@ -196,14 +221,16 @@ take_unread(VALUE self, const char *name, void *dst, size_t cap, size_t *got)
 %typemap(freearg) (void *DST, size_t CAP, size_t *GOT)
     "RB_GC_GUARD(bytes$argnum);"
 
-/* What gets and its like have read ahead goes first. */
-%define %unread_first(method, name)
+%define %reading(method, stream)
 %exception method %{
-    if (!take_unread(self, name, arg2, arg3, arg4)) {
-        $action
-    }
+    do {
+        if (!take_unread(self, stream, arg2, arg3, arg4)) {
+            $action
+        }
+    } while (!result && read_again(self, stream, arg2, *arg4));
 %}
 %enddef
-%unread_first(s2_channel::read_0, "@unread")
-%unread_first(s2_channel::read_stderr, "@unread_stderr")
-%unread_first(s2_file::read, "@unread")
+%reading(s2_channel::read_0, 0)
+%reading(s2_channel::read_stderr, SSH_EXTENDED_DATA_STDERR)
+%reading(s2_channel::read_ex, arg5)
+%reading(s2_file::read, 0)

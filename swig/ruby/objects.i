@@ -109,7 +109,8 @@ record_value(const void *record, size_t size, const swig_type_info *type)
 %typemap(in, numinputs=0) RECORD *OUT ($*1_ltype record)
     "memset(&record, 0, sizeof record); $1 = &record;"
 %typemap(argout) RECORD *OUT
-    "$result = add_output($result, record_value($1, sizeof *$1, $1_descriptor));"
+    "$result = add_output($result,
+                          record_value($1, sizeof *$1, $1_descriptor));"
 
 /* A second initialize would lose the first's session. */
 %exception s2_session::s2_session %{

@@ -1,4 +1,4 @@
-/* A session's allocator: it counts, fails on demand, and forgets nothing. */
+/* A session's allocator: it counts, fails on demand, keeps what is late. */
 #include "check.h"
 
 static void
@@ -12,12 +12,10 @@ blocks_are_counted(void **state)
     assert_non_null(q);
     assert_int_equal((uintptr_t)p % _Alignof(max_align_t), 0);
     assert_int_equal(a.count, 2);
-    assert_int_equal(a.bytes, 10);
     s2_alloc_free(&a, q);
     s2_alloc_free(&a, NULL);
     s2_alloc_free(&a, p);
     assert_int_equal(a.count, 0);
-    assert_int_equal(a.bytes, 0);
     s2_alloc_end(&a);
 }
 
@@ -34,7 +32,7 @@ resizing_keeps_what_fits(void **state)
     p = s2_alloc_resize(&a, p, 2);
     assert_memory_equal(p, "ab", 2);
     assert_int_equal(a.count, 1);
-    assert_int_equal(a.bytes, 2);
+    s2_alloc_free(&a, p);
     s2_alloc_end(&a);
 }
 
@@ -42,13 +40,18 @@ static void
 the_nth_allocation_fails_and_only_that(void **state)
 {
     s2_alloc a = {.fail_at = 2};
+    void *p, *q;
 
     (void)state;
-    assert_non_null(s2_alloc_new(&a, 1));
+    p = s2_alloc_new(&a, 1);
+    assert_non_null(p);
     assert_false(a.failed);
     assert_null(s2_alloc_new(&a, 1));
     assert_true(a.failed);
-    assert_non_null(s2_alloc_new(&a, 1));
+    q = s2_alloc_new(&a, 1);
+    assert_non_null(q);
+    s2_alloc_free(&a, p);
+    s2_alloc_free(&a, q);
     s2_alloc_end(&a);
 }
 
@@ -64,6 +67,7 @@ a_failed_resize_leaves_the_block(void **state)
     assert_null(s2_alloc_resize(&a, p, 100));
     assert_string_equal(p, "abc");
     assert_int_equal(a.count, 1);
+    s2_alloc_free(&a, p);
     s2_alloc_end(&a);
 }
 
@@ -97,16 +101,23 @@ after_a_failure_freed_blocks_stay(void **state)
     s2_alloc_end(&a);
 }
 
+/* libssh2 1.11 hands some blocks to free() itself. */
 static void
-the_end_frees_what_was_leaked(void **state)
+a_block_that_free_took_is_let_go(void **state)
 {
     s2_alloc a = {0};
+    void *p;
 
     (void)state;
-    for (int i = 0; i < 100; i++)
-        s2_alloc_new(&a, (size_t)i);
+    for (size_t i = 0; i < 100; i++) {
+        p = s2_alloc_new(&a, i);
+        if (i % 3)
+            s2_alloc_free(&a, p);
+        else
+            free(p);
+    }
     s2_alloc_end(&a);
-    assert_null(a.blocks);
+    assert_int_equal(a.count, 0);
 }
 
 /* A session's own blocks all come back, whatever it was used for. */
@@ -138,7 +149,7 @@ main(void)
         cmocka_unit_test(a_failed_resize_leaves_the_block),
         cmocka_unit_test(a_size_beyond_all_memory_is_refused),
         cmocka_unit_test(after_a_failure_freed_blocks_stay),
-        cmocka_unit_test(the_end_frees_what_was_leaked),
+        cmocka_unit_test(a_block_that_free_took_is_let_go),
         session_test(a_session_frees_all_it_has),
     };
 

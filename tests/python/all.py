@@ -1,10 +1,22 @@
 """Run every test of this folder, and print TAP."""
+import faulthandler
 import sys
 import unittest
 from pathlib import Path
 
 
+LIMIT = 90  # seconds for one test; then all ends, saying where it hangs
+
+
 class Tap(unittest.TestResult):
+    def startTest(self, test):
+        super().startTest(test)
+        faulthandler.dump_traceback_later(LIMIT, exit=True)
+
+    def stopTest(self, test):
+        faulthandler.cancel_dump_traceback_later()
+        super().stopTest(test)
+
     def say(self, test, result, comment=""):
         part, method = test.id().split(".")[0], test.id().split(".")[-1]
         name = method.removeprefix("test_").replace("_", " ")

@@ -107,6 +107,9 @@ class Verbs:
     def names(self, handle):
         return sorted(entry[1] for entry in handle.readdir())
 
+    def entries(self, hosts, prev=None):
+        return hosts.get(prev)
+
 
 def named(name):
     """A class or a constant of the module."""

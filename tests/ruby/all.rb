@@ -3,9 +3,20 @@ require "minitest"
 
 # One line a test: ok, or not ok and why.
 class Tap < Minitest::AbstractReporter
+  LIMIT = 90 # seconds for one test; then all ends, saying where it hangs
+
   def initialize
     super
     @count = @failed = 0
+  end
+
+  def prerecord(_class, name)
+    main = Thread.current
+    @watch = Thread.new do
+      sleep LIMIT
+      puts "not ok #{@count + 1} - #{name} hangs:", main.backtrace
+      exit!(1)
+    end
   end
 
   def start
@@ -14,6 +25,7 @@ class Tap < Minitest::AbstractReporter
   end
 
   def record(result)
+    @watch.kill
     @count += 1
     part = File.basename(result.source_location[0], ".rb")
     name = "#{part}: #{result.name.delete_prefix('test_').tr('_', ' ')}"

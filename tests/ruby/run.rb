@@ -16,8 +16,11 @@ ERRORS = { "ArgumentError" => "ValueError", "RangeError" => "OverflowError",
            "NoMethodError" => "AttributeError", "NameError" => "NameError",
            "FloatDomainError" => "OverflowError", "IOError" => "ValueError" }.freeze
 BYTES_OR_END = ->(result) { result.nil? ? "".b : result }
+BYTES = ->(result) { result&.b }
 SHAPES = { "read" => BYTES_OR_END, "read_ex" => BYTES_OR_END,
-           "read_stderr" => BYTES_OR_END }.freeze
+           "read_stderr" => BYTES_OR_END, "name" => BYTES, "comment" => BYTES,
+           "key" => ->(result) { result.unpack1("m") },
+           "get_exit_signal" => ->(result) { result[0] } }.freeze
 
 def shape(method, result)
   return AGAIN if %i[wait_readable wait_writable].include?(result)
@@ -71,7 +74,7 @@ class Verbs
   def answers(*rounds)
     asked = []
     callback = lambda do |name, instruction, prompts|
-      asked << [name, instruction, prompts.to_a]
+      asked << [name.b, instruction.b, prompts.to_a]
       rounds.shift
     end
     callback.define_singleton_method(:asked) { asked }
@@ -87,7 +90,13 @@ class Verbs
   end
 
   def names(handle)
-    handle.readdir.map { |entry| entry[1] }.sort
+    handle.each_entry.map { |entry| entry.name.b }.sort
+  end
+
+  def entries(hosts, prev = nil)
+    list = []
+    list << prev while (prev = hosts.get(prev))
+    list
   end
 end
 

@@ -2,6 +2,7 @@
 require "minitest/autorun"
 require "open3"
 require "rbconfig"
+require "socket"
 require "tmpdir"
 require "ssh2"
 

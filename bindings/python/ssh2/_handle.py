@@ -37,16 +37,13 @@ def _refuse(self: object, *args: object, **keywords: object) -> None:
 def adopt(cls: _C) -> _C:
     """Let C make objects of cls where it made objects of its SWIG base.
 
-    What only serves to set up or to end such objects is taken away, so that no
-    program ends one that is in use.
+    The function that ends such an object is no method from then on.
     """
     base: Any = cls.__bases__[-1]
-    for name in (f"{base.__name__}_swigregister", f"delete_{base.__name__}"):
-        function = getattr(_module, name)
-        if name.endswith("_swigregister"):
-            function(cls)
-        delattr(_module, name)
+    name = base.__name__
+    base.__swig_destroy__ = getattr(_module, f"delete_{name}")
+    getattr(_module, f"{name}_swigregister")(cls)
     del base.__swig_destroy__
-    if not hasattr(_module, f"new_{base.__name__}"):
+    if not hasattr(_module, f"new_{name}"):
         setattr(cls, "__init__", _refuse)
     return cls

@@ -15,8 +15,11 @@ module SSH2
     def each
       return enum_for(:each) unless block_given?
 
-      index = -1
-      yield key while (key = identity(index += 1))
+      index = 0
+      while (key = identity(index))
+        yield key
+        index += 1
+      end
       self
     end
 

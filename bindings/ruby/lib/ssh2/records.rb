@@ -90,7 +90,8 @@ module SSH2
     end
 
     def inspect
-      "#<#{self.class} #{to_h.map { |name, value| "#{name}=#{value}" }.join(' ')}>"
+      shown = to_h.map { |name, value| "#{name}=#{value}" }
+      "#<#{self.class} #{shown.join(' ')}>"
     end
   end
 end

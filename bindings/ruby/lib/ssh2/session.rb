@@ -57,6 +57,7 @@ module SSH2
 
     private alias_method :core_handshake, :handshake
     private alias_method :core_callback, :userauth_keyboardinteractive_callback
+    private alias_method :core_methods, :methods
     private alias_method :core_open_session, :open_session
     private alias_method :core_sftp_init, :sftp_init
 
@@ -73,6 +74,13 @@ module SSH2
     def userauth_keyboardinteractive_callback(*args, **named, &block)
       args << block if block
       core_callback(*args, **named)
+    end
+
+    # The methods in use for a LIBSSH2_METHOD_*, nil before the handshake.
+    # Without it, what any object's methods are.
+    def methods(*args, **named)
+      none = named.empty? && [[], [true], [false]].include?(args)
+      none ? super(*args) : core_methods(*args, **named)
     end
 
     # A new Channel. With a block: the block's value, and it is closed.

@@ -15,6 +15,7 @@ module SSH2
     private alias_method :core_seek64, :seek64
     private alias_method :core_tell64, :tell64
     private alias_method :core_write, :write
+    private alias_method :core_close, :close
 
     # The next Entry of a directory, nil at the end.
     def readdir
@@ -88,6 +89,12 @@ module SSH2
       bytes.nil?
     end
     alias eof eof?
+
+    def close
+      result = core_close
+      @unread = nil unless result
+      result
+    end
 
     # The SFTP that opened it.
     def sftp
