@@ -57,12 +57,33 @@ s2_session_userauth_list(s2_session *s, const char *username, s2_list *texts)
     return s2_op_call(&op);
 }
 
+static LIBSSH2_PASSWD_CHANGEREQ_FUNC(no_new_password)
+{
+    (void)session;
+    (void)abstract;
+    *newpw = NULL;
+    *newpw_len = 0;
+}
+
+/* Without a callback libssh2 takes an expired password for a wrong one; with
+ * one that knows no other it never leaves that state. */
 static int
 password_step(s2_op *op)
 {
-    return libssh2_userauth_password_ex(
-        S2_RAW(op), op->b[0].p, (unsigned)op->b[0].len, op->b[1].p,
-        (unsigned)op->b[1].len, NULL);
+    s2_session *s = S2_SESSION(op);
+    int rc;
+
+    if (s->expired)
+        return s2_op_fail(op, s2_error_new(S2_C_BadUseError,
+                                           LIBSSH2_ERROR_BAD_USE, op->func,
+                                           op->path,
+                                           "a password had expired: try another "
+                                           "in a new session"));
+    rc = libssh2_userauth_password_ex(S2_RAW(op), op->b[0].p,
+                                      (unsigned)op->b[0].len, op->b[1].p,
+                                      (unsigned)op->b[1].len, no_new_password);
+    s->expired = rc == LIBSSH2_ERROR_PASSWORD_EXPIRED;
+    return rc;
 }
 
 s2_error *

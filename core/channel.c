@@ -408,7 +408,7 @@ s2_error *
 s2_channel_close(s2_channel *ch)
 {
     s2_op op = S2_OP(ch, close_step, "libssh2_channel_close", &ch->writing,
-                     EVEN_LATE | S2_BULK);
+                     EVEN_LATE | S2_BULK | S2_CLOSES);
 
     return s2_op_call(&op);
 }

@@ -277,15 +277,33 @@ read_known_hosts(s2_session *s, const char *path, s2_knownhost **out)
     if (path || (own && !access(own, F_OK)))
         err = s2_knownhost_readfile(*out, path ? path : own,
                                     LIBSSH2_KNOWNHOST_FILE_OPENSSH, &count);
-    if (err)
+    if (err) {
         s2_release(*out);
+        *out = NULL;
+    }
 done:
     free(own);
     return err;
 }
 
+/* The name in a known_hosts file, as OpenSSH has it: in lower case, and with
+ * the port unless it is SSH's own. */
+static char *
+known_name(const char *host, int port)
+{
+    size_t size = strlen(host) + sizeof "[]:65535";
+    char *name = malloc(size);
+
+    if (name)
+        snprintf(name, size, port == 22 ? "%s" : "[%s]:%d", host, port);
+    for (char *p = name; p && *p; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p += 'a' - 'A';
+    return name;
+}
+
 static s2_error *
-check_host(s2_session *s, s2_knownhost *kh, const char *host, int port)
+check_host(s2_session *s, s2_knownhost *kh, const char *name)
 {
     s2_buf key = {0};
     s2_entry *entry = NULL;
@@ -294,7 +312,7 @@ check_host(s2_session *s, s2_knownhost *kh, const char *host, int port)
 
     if (!err)
         /* Key types of known hosts follow those of sessions, one on. */
-        err = s2_knownhost_checkp(kh, host, port, key.data, key.len,
+        err = s2_knownhost_checkp(kh, name, -1, key.data, key.len,
                                   LIBSSH2_KNOWNHOST_TYPE_PLAIN |
                                       LIBSSH2_KNOWNHOST_KEYENC_RAW |
                                       (type + 1) << LIBSSH2_KNOWNHOST_KEY_SHIFT,
@@ -314,10 +332,11 @@ s2_session_verify(s2_session *s, const char *host, int port,
 {
     s2_knownhost *kh = NULL;
     s2_error *err = read_known_hosts(s, known_hosts, &kh);
+    char *name = known_name(host, port);
 
-    if (err)
-        return err;
-    err = check_host(s, kh, host, port);
+    if (!err)
+        err = name ? check_host(s, kh, name) : &s2_no_memory;
+    free(name);
     s2_release(kh);
     return err;
 }
@@ -325,11 +344,11 @@ s2_session_verify(s2_session *s, const char *host, int port,
 /* Ask first for the types of key that are known: a server has several, and
  * only one of them is shown. */
 static s2_error *
-prefer_known(s2_session *s, s2_knownhost *kh, const char *host, int port)
+prefer_known(s2_session *s, s2_knownhost *kh, const char *name)
 {
     s2_buf prefs = {0};
     s2_list all = {0};
-    s2_error *err = s2_knownhost_types(kh, host, port, &prefs);
+    s2_error *err = s2_knownhost_types(kh, name, -1, &prefs);
 
     if (!err && prefs.data)
         err = s2_session_supported_algs(s, LIBSSH2_METHOD_HOSTKEY, &all);
@@ -361,15 +380,15 @@ s2_session_connect(s2_session *s, const char *host, int port, int timeout,
                      S2_EARLY | S2_SHAKES);
     s2_knownhost *kh = NULL;
     s2_error *err = NULL;
+    char *name;
 
     if (port < 1 || port > 65535)
         return s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL,
                             "connect", host, "there is no port %d", port);
-    if (verify) {
-        if ((err = read_known_hosts(s, known_hosts, &kh)))
-            return err;
-        err = prefer_known(s, kh, host, port);
-    }
+    if (!(name = known_name(host, port)))
+        return &s2_no_memory;
+    if (verify && !(err = read_known_hosts(s, known_hosts, &kh)))
+        err = prefer_known(s, kh, name);
     if (!err) {
         s2_op_text(&op, 0, host);
         op.path = host;
@@ -380,7 +399,8 @@ s2_session_connect(s2_session *s, const char *host, int port, int timeout,
         connecting_free(op.state);
     }
     if (!err && verify)
-        err = check_host(s, kh, host, port);
+        err = check_host(s, kh, name);
+    free(name);
     s2_release(kh);
     return err;
 }

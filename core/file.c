@@ -136,9 +136,6 @@ close_step(s2_op *op)
     s2_file *f = (s2_file *)op->self;
     int rc;
 
-    /* Not yet, where the caller may have to call again. */
-    if (atomic_load(&S2_SESSION(op)->blocking))
-        s2_op_close(op);
     rc = f->raw && !S2_SESSION(op)->dead ? libssh2_sftp_close_handle(f->raw) : 0;
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return rc;
@@ -156,7 +153,7 @@ s2_file_close(s2_file *f)
 {
     s2_sftp *sftp = (s2_sftp *)f->obj.parent;
     s2_op op = S2_OP(f, close_step, "libssh2_sftp_close_handle", &sftp->scope,
-                     S2_AFTER_END | S2_AFTER_CLOSE);
+                     S2_AFTER_END | S2_AFTER_CLOSE | S2_CLOSES);
 
     return s2_op_call(&op);
 }

@@ -171,6 +171,7 @@ enum {
     S2_SAME_SELF = 64, /* any call of this function on the object resumes it */
     S2_BULK = 128,     /* fills the queue: wait until it has room */
     S2_LOCKED = 256,   /* keep the interpreter's lock: it calls back */
+    S2_CLOSES = 1024,  /* closes its object, ending other calls on it */
     S2_SHAKES = 512,   /* makes the handshake: a failure ends the session */
 };
 
@@ -262,6 +263,7 @@ struct s2_session {
     s2_obj *parked;
     unsigned generation; /* of the process that made it */
     bool shaken;         /* the handshake went through */
+    bool expired;        /* a password was */
     bool paired;         /* both directions prefer the same */
     char *prefs[S2_METHODS]; /* the program's, by LIBSSH2_METHOD_*, or NULL */
     char *goodbye;       /* the server's reason for disconnecting */

@@ -746,6 +746,8 @@ turn(call *c)
         return drain(c);
     if ((err = unusable(c)))
         return leave(c, err);
+    if ((op->flags & S2_CLOSES) && c->blocking)
+        s2_op_close(op); /* whoever is in its way leaves */
     if (s->held) /* until the callback is over */
         return wait_for(c, &s->scope, 0);
     if (!(op->flags & S2_QUICK) && !s->dead) {
@@ -888,7 +890,8 @@ s2_op_call(s2_op *op)
         c.state = NOT_RUN;
         if (op->flags & S2_LOCKED)
             drive_locked(&c);
-        else if ((op->flags & S2_QUICK) && s2_turn_try(&s->turn)) {
+        else if ((op->flags & S2_QUICK) && !c.waiter &&
+                 s2_turn_try(&s->turn)) {
             c.state = turn(&c);
             end_turn(&c);
         } else

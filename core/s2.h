@@ -22,6 +22,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Codes that the oldest libssh2 lacks; their classes exist on every one. */
+#ifndef LIBSSH2_ERROR_MISSING_USERAUTH_BANNER
+#define LIBSSH2_ERROR_MISSING_USERAUTH_BANNER -50
+#define LIBSSH2_ERROR_ALGO_UNSUPPORTED -51
+#define LIBSSH2_ERROR_MAC_FAILURE -52
+#define LIBSSH2_ERROR_HASH_INIT -53
+#define LIBSSH2_ERROR_HASH_CALC -54
+#endif
+
 /* --- errors: error.c ----------------------------------------------------- */
 
 typedef enum s2_class {

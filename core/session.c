@@ -384,9 +384,9 @@ s2_session_get_blocking(s2_session *s)
 void
 s2_session_set_timeout(s2_session *s, double timeout)
 {
-    long ms = timeout >= 1e12 ? 0 : (long)timeout;
+    long ms = timeout > 0 ? timeout < 1e9 ? (long)timeout : 1000000000 : 0;
 
-    atomic_store(&s->timeout, timeout > 0 && ms == 0 && timeout < 1 ? 1 : ms);
+    atomic_store(&s->timeout, timeout > 0 && !ms ? 1 : ms);
 }
 
 long

@@ -83,7 +83,7 @@ s2_error *
 s2_sftp_close(s2_sftp *sftp)
 {
     s2_op op = S2_OP(sftp, close_step, "libssh2_sftp_shutdown", &sftp->scope,
-                     S2_AFTER_END | S2_AFTER_CLOSE);
+                     S2_AFTER_END | S2_AFTER_CLOSE | S2_CLOSES);
 
     return s2_op_call(&op);
 }

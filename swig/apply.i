@@ -8,7 +8,6 @@
 /* A class of objects, counted by the core and dropped by the collector. */
 %define %handle(type)
 %apply HANDLE * { type *, struct type * };
-%apply SWIGTYPE *DISOWN { struct type *DISOWN };
 %apply HANDLE **OUT { type **out };
 %nodefaultctor type;
 %nodefaultdtor type;
@@ -27,7 +26,6 @@
 /* A plain struct, copied in and out. */
 %define %record(type, name)
 %apply HANDLE * { type *, const type *, struct type * };
-%apply SWIGTYPE *DISOWN { struct type *DISOWN };
 %apply RECORD *OUT { type *name };
 %enddef
 

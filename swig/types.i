@@ -52,5 +52,5 @@ typedef struct s2_list s2_list;
     int *, unsigned *, long *, unsigned long *, long long *,
     unsigned long long *, bool * ""
 %typemap(out, warning="901:no typemap for what $symname returns, $type")
-    SWIGTYPE **, void *, const void *, void **, char *, char **, int *,
-    unsigned *, long *, unsigned long *, bool * ""
+    SWIGTYPE *, SWIGTYPE **, void *, const void *, void **, char *, char **,
+    int *, unsigned *, long *, unsigned long *, bool * ""

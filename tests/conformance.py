@@ -48,8 +48,9 @@ class Ref(dict):
 
 
 class Error:
-    def __init__(self, cls, code, status, text):
-        self.cls, self.codes, self.text = cls, (status or None, code), text
+    def __init__(self, classes, code, status, text):
+        self.classes, self.text = classes, text
+        self.codes = status or None, code
 
 
 # --- the runner -------------------------------------------------------------
@@ -212,7 +213,7 @@ class Case:
                         name and name[1])
         if want.startswith("!"):
             cls, *code = want[1:].split()
-            good = isinstance(got, Error) and got.cls == cls and \
+            good = isinstance(got, Error) and cls in got.classes and \
                 (not code or self.number(code[0]) in got.codes)
         elif want:
             good = fits(got, *map(self.known, self.values(want)))
@@ -340,7 +341,7 @@ def fits(got, want, *length):
 def show(value):
     if isinstance(value, Error):
         codes = [c for c in value.codes if c is not None]
-        return "!" + " ".join([value.cls, *map(str, codes[:1])])
+        return "!" + " ".join([value.classes[0], *map(str, codes[:1])])
     if isinstance(value, Ref):
         return value["is"]
     if isinstance(value, list):

@@ -113,16 +113,25 @@ class_name(swig_type_info *type)
                : type->str;
 }
 
-/* The C object behind a proxy; NULL with TypeError set. */
+/* The C object behind a proxy, which forgets it if it is disowned; NULL with
+ * TypeError set. */
 static void *
-unwrap(PyObject *obj, swig_type_info *type, const char *func)
+unwrap(PyObject *obj, swig_type_info *type, const char *func, int disowned)
 {
     PyObject **dict = _PyObject_GetDictPtr(obj), *self;
 
     self = dict && *dict ? PyDict_GetItemWithError(*dict, name_of_this) : obj;
-    if (self && Py_TYPE(self) == SwigPyObject_type() &&
-        ((SwigPyObject *)self)->ty == type && ((SwigPyObject *)self)->ptr)
-        return ((SwigPyObject *)self)->ptr;
+    if (self && Py_TYPE(self) == SwigPyObject_type()) {
+        SwigPyObject *own = (SwigPyObject *)self;
+        void *object = own->ty == type ? own->ptr : NULL;
+
+        if (object && disowned) {
+            own->own = 0;
+            own->ptr = NULL;
+        }
+        if (object)
+            return object;
+    }
     if (!PyErr_Occurred())
         PyErr_Format(PyExc_TypeError,
                      self ? "%s: expected %s, not %s"
@@ -137,22 +146,14 @@ unwrap(PyObject *obj, swig_type_info *type, const char *func)
 %}
 
 %typemap(in, noblock=1) HANDLE * {
-    if (!($1 = ($1_ltype)unwrap($input, $1_descriptor, "$symname")))
+    if (!($1 = ($1_ltype)unwrap($input, $1_descriptor, "$symname",
+                                  $disown)))
         SWIG_fail;
 }
 %typemap(in, noblock=1) HANDLE *OR_NONE {
     if ($input != Py_None &&
-        !($1 = ($1_ltype)unwrap($input, $1_descriptor, "$symname")))
+        !($1 = ($1_ltype)unwrap($input, $1_descriptor, "$symname", 0)))
         SWIG_fail;
-}
-/* Of a destructor: the proxy forgets the object, whoever called it. */
-%typemap(in, noblock=1) SWIGTYPE *DISOWN (void *object = NULL) {
-    if (!SWIG_IsOK(SWIG_ConvertPtr($input, &object, $descriptor,
-                                   SWIG_POINTER_RELEASE))) {
-        PyErr_SetString(PyExc_TypeError, "$symname: wrong type");
-        SWIG_fail;
-    }
-    $1 = ($1_ltype)object;
 }
 %typemap(out, noblock=1) HANDLE * {
     if (!$1) {

@@ -110,11 +110,7 @@ buffer_of(size_t capacity)
 static VALUE
 buffer_value(VALUE buffer, size_t capacity, size_t got)
 {
-    if (!got && capacity)
-        return Qnil;
-    rb_str_set_len(buffer, (long)got);
-    rb_obj_reveal(buffer, rb_cString);
-    return rb_str_resize(buffer, (long)got);
+    return got || !capacity ? rb_obj_reveal(buffer, rb_cString) : Qnil;
 }
 
 /* Where bytes of a stream are kept that were read and handed back. */
@@ -143,21 +139,26 @@ take_unread(VALUE self, int stream, void *dst, size_t cap, size_t *got)
 }
 
 /* A method that returns while an interrupt is pending loses what it returns:
- * hand the bytes back, let the interrupt happen, and read again. */
-static bool
-read_again(VALUE self, int stream, const void *src, size_t len)
+ * let it happen now, and keep the bytes for the next read. */
+static void
+settle_read(VALUE self, int stream, VALUE buffer, size_t got)
 {
-    VALUE bytes, unread;
+    VALUE unread;
+    int tag = 0;
 
-    if (!len || !rb_thread_interrupted(rb_thread_current()))
-        return false;
-    bytes = rb_str_new(src, (long)len);
-    unread = rb_ivar_get(self, unread_id(stream));
-    if (RB_TYPE_P(unread, T_STRING))
-        rb_str_append(bytes, unread);
-    rb_ivar_set(self, unread_id(stream), bytes);
-    rb_thread_check_ints();
-    return true;
+    rb_str_set_len(buffer, (long)got);
+    rb_str_resize(buffer, (long)got);
+    rb_protect(check_interrupts, Qnil, &tag);
+    if (!tag)
+        return;
+    if (got) {
+        rb_obj_reveal(buffer, rb_cString);
+        unread = rb_ivar_get(self, unread_id(stream));
+        if (RB_TYPE_P(unread, T_STRING))
+            rb_str_append(buffer, unread);
+        rb_ivar_set(self, unread_id(stream), buffer);
+    }
+    rb_jump_tag(tag);
 }
 %}
 
@@ -223,11 +224,11 @@ read_again(VALUE self, int stream, const void *src, size_t len)
 
 %define %reading(method, stream)
 %exception method %{
-    do {
-        if (!take_unread(self, stream, arg2, arg3, arg4)) {
-            $action
-        }
-    } while (!result && read_again(self, stream, arg2, *arg4));
+    if (!take_unread(self, stream, arg2, arg3, arg4)) {
+        $action
+    }
+    if (!result)
+        settle_read(self, stream, bytes2, *arg4);
 %}
 %enddef
 %reading(s2_channel::read_0, 0)

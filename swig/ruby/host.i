@@ -32,17 +32,18 @@ fibre_number(void)
 static int
 protect(VALUE (*fn)(VALUE), VALUE arg)
 {
+    VALUE what;
     int tag = 0;
 
     rb_protect(fn, arg, &tag);
     if (!tag)
         return S2_READY;
-    /* Without an exception it is a throw or a killed thread: for these the
-     * tag goes with what the interpreter has noted itself. */
-    if (rb_obj_is_kind_of(rb_errinfo(), rb_eException))
-        rb_hash_aset(pending, fibre_number(), rb_errinfo());
-    else
-        rb_hash_aset(pending, fibre_number(), INT2FIX(tag));
+    /* Where it is no exception but a throw or a killed thread, the tag goes
+     * with what the interpreter itself has noted. */
+    what = rb_errinfo();
+    if (SPECIAL_CONST_P(what) || RB_TYPE_P(what, T_IMEMO))
+        what = INT2FIX(tag);
+    rb_hash_aset(pending, fibre_number(), what);
     return S2_RAISED;
 }
 
@@ -57,6 +58,23 @@ raise_pending(void)
     rb_exc_raise(what);
 }
 
+static VALUE
+check_interrupts(VALUE unused)
+{
+    rb_thread_check_ints();
+    return unused;
+}
+
+static int
+host_check(void *ctx)
+{
+    (void)ctx;
+    if (RHASH_SIZE(pending) &&
+        !NIL_P(rb_hash_lookup(pending, fibre_number())))
+        return S2_RAISED;
+    return protect(check_interrupts, Qnil);
+}
+
 struct job {
     void (*fn)(void *);
     void *arg;
@@ -69,12 +87,14 @@ do_job(void *job)
     return NULL;
 }
 
+/* Interrupts that were put off until something waits come before it. */
 static void
 host_run(void *ctx, void (*fn)(void *), void *arg)
 {
     struct job job = {fn, arg};
 
-    (void)ctx;
+    if (host_check(ctx) == S2_RAISED)
+        return; /* it will be asked again */
     rb_thread_call_without_gvl2(do_job, &job, RUBY_UBF_IO, NULL);
 }
 
@@ -87,20 +107,6 @@ host_polls(void *ctx)
 #else
     return true;
 #endif
-}
-
-static VALUE
-check_interrupts(VALUE unused)
-{
-    rb_thread_check_ints();
-    return unused;
-}
-
-static int
-host_check(void *ctx)
-{
-    (void)ctx;
-    return protect(check_interrupts, Qnil);
 }
 
 static uintptr_t

@@ -19,13 +19,14 @@ typedef struct peer {
     char dir[64], path[96];
     int fd;
     pthread_t thread;
+    pthread_mutex_t mutex;               /* the test's, but while it waits */
     unsigned char list[4096], sig[4096]; /* answers to each request */
     size_t list_len, sig_len;
     size_t chunk; /* bytes a write; 0: all */
     bool hang_up; /* after an answer */
     atomic_bool silent;
     atomic_int asked;
-    unsigned char request[65536]; /* the last one, with its length */
+    unsigned char request[4096]; /* the last one, with its length */
     size_t request_len;
 } peer;
 
@@ -65,31 +66,51 @@ take(int fd, unsigned char *to, size_t len)
     return true;
 }
 
+/* Wait as long as the peer is to say nothing: false if the other side left. */
+static bool
+keep_silence(peer *p, int fd)
+{
+    char byte;
+
+    while (atomic_load(&p->silent)) {
+        if (recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0)
+            return false;
+        poll(NULL, 0, 1);
+    }
+    return true;
+}
+
+static bool
+give(int fd, const unsigned char *src, size_t len, size_t chunk)
+{
+    for (size_t at = 0; at < len; at += chunk)
+        if (send(fd, src + at, len - at < chunk ? len - at : chunk,
+                 MSG_NOSIGNAL) < 0)
+            return false;
+    return true;
+}
+
 static void
 serve(peer *p, int fd)
 {
-    unsigned char *q = p->request;
+    unsigned char in[4096];
+    bool more = true;
 
-    while (take(fd, q, 4) && get_u32(q) < sizeof p->request - 4 &&
-           take(fd, q + 4, get_u32(q))) {
-        bool sign = q[4] == 13;
-        const unsigned char *answer = sign ? p->sig : p->list;
-        size_t len = sign ? p->sig_len : p->list_len;
-        size_t chunk = p->chunk ? p->chunk : len;
+    while (more && take(fd, in, 4) && get_u32(in) < sizeof in - 4 &&
+           take(fd, in + 4, get_u32(in))) {
+        bool sign = in[4] == 13;
 
-        p->request_len = 4 + get_u32(q);
         atomic_fetch_add(&p->asked, 1);
-        while (atomic_load(&p->silent))
-            if (recv(fd, q, 1, MSG_DONTWAIT | MSG_PEEK) == 0)
-                return;
-            else
-                poll(NULL, 0, 1);
-        for (size_t at = 0; at < len; at += chunk)
-            if (send(fd, answer + at, len - at < chunk ? len - at : chunk,
-                     MSG_NOSIGNAL) < 0)
-                return;
-        if (p->hang_up)
+        if (!keep_silence(p, fd))
             return;
+        pthread_mutex_lock(&p->mutex);
+        p->request_len = 4 + get_u32(in);
+        memcpy(p->request, in, p->request_len);
+        more =
+            give(fd, sign ? p->sig : p->list, sign ? p->sig_len : p->list_len,
+                 p->chunk ? p->chunk : sizeof p->list) &&
+            !p->hang_up;
+        pthread_mutex_unlock(&p->mutex);
     }
 }
 
@@ -137,7 +158,9 @@ start_peer(peer *p)
     assert_int_equal(bind(p->fd, (struct sockaddr *)&to, sizeof to), 0);
     assert_int_equal(listen(p->fd, 8), 0);
     say_list(p);
+    pthread_mutex_init(&p->mutex, NULL);
     pthread_create(&p->thread, NULL, run_peer, p);
+    pthread_mutex_lock(&p->mutex);
 }
 
 static void
@@ -145,7 +168,9 @@ stop_peer(peer *p)
 {
     atomic_store(&p->silent, false);
     shutdown(p->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&p->mutex);
     pthread_join(p->thread, NULL);
+    pthread_mutex_destroy(&p->mutex);
     close(p->fd);
     unlink(p->path);
     rmdir(p->dir);
@@ -183,6 +208,47 @@ tear_down(void **state)
     stop_peer(&f->p);
     free(f);
     return 0;
+}
+
+static s2_error *
+list_keys(fixture *f)
+{
+    s2_error *err;
+
+    pthread_mutex_unlock(&f->p.mutex);
+    err = s2_agent_list_identities(f->a);
+    pthread_mutex_lock(&f->p.mutex);
+    return err;
+}
+
+static s2_error *
+userauth(fixture *f, const char *name, s2_identity *key)
+{
+    s2_error *err;
+
+    pthread_mutex_unlock(&f->p.mutex);
+    err = s2_agent_userauth(f->a, name, key);
+    pthread_mutex_lock(&f->p.mutex);
+    return err;
+}
+
+static s2_error *
+auth_by_any(fixture *f, const char *name)
+{
+    s2_error *err;
+
+    pthread_mutex_unlock(&f->p.mutex);
+    err = s2_session_agent_auth(f->s, name);
+    pthread_mutex_lock(&f->p.mutex);
+    return err;
+}
+
+static void
+nap(fixture *f, int ms)
+{
+    pthread_mutex_unlock(&f->p.mutex);
+    poll(NULL, 0, ms);
+    pthread_mutex_lock(&f->p.mutex);
 }
 
 static size_t
@@ -240,7 +306,7 @@ without_a_path_the_environment_names_the_agent(void **state)
                  "SSH_AUTH_SOCK is not set");
     setenv("SSH_AUTH_SOCK", f->p.path, 1);
     assert_ok(s2_agent_connect(f->a));
-    assert_ok(s2_agent_list_identities(f->a));
+    assert_ok(list_keys(f));
     if (kept)
         setenv("SSH_AUTH_SOCK", kept, 1);
     free(kept);
@@ -252,14 +318,12 @@ nothing_is_asked_before_connecting(void **state)
     fixture *f = *state;
     s2_identity *key = NULL;
 
-    assert_ok(s2_agent_list_identities(f->a));
+    assert_ok(list_keys(f));
     assert_ok(s2_agent_identity(f->a, 0, &key));
     assert_ok(s2_agent_disconnect(f->a));
     assert_ok(s2_agent_disconnect(f->a));
-    assert_fails(s2_agent_list_identities(f->a), AgentListIdentitiesError,
-                 "not connected");
-    assert_fails(s2_agent_userauth(f->a, "me", key), AgentConnectionError,
-                 "not connected");
+    assert_fails(list_keys(f), AgentListIdentitiesError, "not connected");
+    assert_fails(userauth(f, "me", key), AgentConnectionError, "not connected");
     s2_release(key);
 }
 
@@ -273,13 +337,13 @@ keys_are_copies(void **state)
     s2_buf blob = {0};
 
     assert_int_equal(keys_of(f->a), 0);
-    assert_ok(s2_agent_list_identities(f->a));
+    assert_ok(list_keys(f));
     assert_int_equal(keys_of(f->a), 2);
     assert_ok(s2_agent_identity(f->a, 0, &key));
     assert_ok(s2_agent_identity(f->a, 1, &empty));
     assert_ok(s2_agent_identity(f->a, SIZE_MAX, &none));
     assert_null(none);
-    assert_ok(s2_agent_list_identities(f->a));
+    assert_ok(list_keys(f));
     s2_release(f->a);
     f->a = NULL;
     assert_string_equal(s2_identity_comment(key), "first");
@@ -298,7 +362,7 @@ an_answer_may_come_byte_by_byte(void **state)
     fixture *f = *state;
 
     f->p.chunk = 1;
-    assert_ok(s2_agent_list_identities(f->a));
+    assert_ok(list_keys(f));
     assert_int_equal(keys_of(f->a), 2);
 }
 
@@ -330,12 +394,11 @@ lying_answers_are_errors(void **state)
 #undef LIE
     };
 
-    assert_ok(s2_agent_list_identities(f->a));
+    assert_ok(list_keys(f));
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         memcpy(f->p.list, lies[i].bytes, lies[i].len);
         f->p.list_len = lies[i].len;
-        assert_fails(s2_agent_list_identities(f->a), AgentListIdentitiesError,
-                     NULL);
+        assert_fails(list_keys(f), AgentListIdentitiesError, NULL);
     }
     assert_int_equal(keys_of(f->a), 2); /* those of the last good list */
 }
@@ -349,13 +412,12 @@ a_cut_answer_is_an_error(void **state)
     f->p.hang_up = true;
     for (size_t len = 0; len < whole; len++) {
         f->p.list_len = len;
-        assert_fails(s2_agent_list_identities(f->a), AgentListIdentitiesError,
+        assert_fails(list_keys(f), AgentListIdentitiesError,
                      "closed the connection");
         if (len < 5)
             continue;
         put_u32(f->p.list, len - 4);
-        assert_fails(s2_agent_list_identities(f->a), AgentListIdentitiesError,
-                     NULL);
+        assert_fails(list_keys(f), AgentListIdentitiesError, NULL);
         put_u32(f->p.list, whole - 4);
     }
 }
@@ -371,7 +433,7 @@ a_list_as_long_as_may_be_is_read(void **state)
     put_u32(f->p.list, 5 + 500 * 8 - 1 + 1);
     f->p.list_len = 9 + 500 * 8;
     assert_true(f->p.list_len <= sizeof f->p.list);
-    assert_ok(s2_agent_list_identities(f->a));
+    assert_ok(list_keys(f));
     assert_int_equal(keys_of(f->a), 500);
 }
 
@@ -385,12 +447,12 @@ a_silent_agent_meets_the_deadline(void **state)
 
     atomic_store(&f->p.silent, true);
     s2_session_set_timeout(f->s, 80);
-    assert_fails(s2_agent_list_identities(f->a), Timeout, f->p.path);
+    assert_fails(list_keys(f), Timeout, f->p.path);
     assert_in_range(s2_now() - began, 79, 5000);
     assert_int_equal(keys_of(f->a), 0);
     s2_session_set_timeout(f->s, 0);
     atomic_store(&f->p.silent, false);
-    assert_ok(s2_agent_list_identities(f->a));
+    assert_ok(list_keys(f));
     assert_int_equal(f->p.asked, 1); /* the answer came late */
     assert_int_equal(keys_of(f->a), 2);
 }
@@ -404,10 +466,10 @@ a_session_that_does_not_block_asks_again(void **state)
     atomic_store(&f->p.silent, true);
     s2_session_set_blocking(f->s, false);
     for (int i = 0; i < 3; i++)
-        assert_ptr_equal(s2_agent_list_identities(f->a), &s2_again);
+        assert_ptr_equal(list_keys(f), &s2_again);
     atomic_store(&f->p.silent, false);
-    while ((err = s2_agent_list_identities(f->a)) == &s2_again)
-        poll(NULL, 0, 1);
+    while ((err = list_keys(f)) == &s2_again)
+        nap(f, 1);
     assert_ok(err);
     assert_int_equal(f->p.asked, 1);
     assert_int_equal(keys_of(f->a), 2);
@@ -420,14 +482,13 @@ disconnecting_forgets_what_was_asked(void **state)
 
     atomic_store(&f->p.silent, true);
     s2_session_set_blocking(f->s, false);
-    assert_ptr_equal(s2_agent_list_identities(f->a), &s2_again);
+    assert_ptr_equal(list_keys(f), &s2_again);
     assert_ok(s2_agent_disconnect(f->a));
-    assert_fails(s2_agent_list_identities(f->a), AgentListIdentitiesError,
-                 NULL);
+    assert_fails(list_keys(f), AgentListIdentitiesError, NULL);
     atomic_store(&f->p.silent, false);
     s2_session_set_blocking(f->s, true);
     assert_ok(s2_agent_connect(f->a));
-    assert_ok(s2_agent_list_identities(f->a));
+    assert_ok(list_keys(f));
     assert_int_equal(keys_of(f->a), 2);
 }
 
@@ -438,7 +499,7 @@ dropping_an_agent_that_was_asked_leaves_nothing(void **state)
 
     atomic_store(&f->p.silent, true);
     s2_session_set_blocking(f->s, false);
-    assert_ptr_equal(s2_agent_list_identities(f->a), &s2_again);
+    assert_ptr_equal(list_keys(f), &s2_again);
     s2_release(f->a);
     f->a = NULL;
 }
@@ -465,15 +526,15 @@ the_language_may_raise_while_it_waits(void **state)
 
     atomic_store(&f->p.silent, true);
     s2_set_host(&(s2_host){.polls = never_polls, .wait = raise_in_wait});
-    assert_ptr_equal(s2_agent_list_identities(f->a), &s2_raised);
+    assert_ptr_equal(list_keys(f), &s2_raised);
     s2_set_host(&(s2_host){0});
     atomic_store(&f->p.silent, false);
-    assert_ok(s2_agent_list_identities(f->a));
+    assert_ok(list_keys(f));
     assert_int_equal(keys_of(f->a), 2);
 }
 
 static void *
-list_keys(void *arg)
+list_beside(void *arg)
 {
     return s2_agent_list_identities(((fixture *)arg)->a);
 }
@@ -486,8 +547,8 @@ closing_the_session_ends_the_wait(void **state)
     void *err;
 
     atomic_store(&f->p.silent, true);
-    pthread_create(&thread, NULL, list_keys, f);
-    poll(NULL, 0, 50);
+    pthread_create(&thread, NULL, list_beside, f);
+    nap(f, 50);
     assert_ok(s2_session_close(f->s));
     pthread_join(thread, &err);
     assert_fails(err, ClosedError, NULL);
@@ -499,14 +560,16 @@ more_callers_than_an_agent_listens_to_wait(void **state)
 {
     fixture *f = *state;
     pthread_t thread[24];
-    void *err;
+    void *err[24];
 
     for (int i = 0; i < 24; i++)
-        pthread_create(&thread[i], NULL, list_keys, f);
-    for (int i = 0; i < 24; i++) {
-        pthread_join(thread[i], &err);
-        assert_ok(err);
-    }
+        pthread_create(&thread[i], NULL, list_beside, f);
+    pthread_mutex_unlock(&f->p.mutex);
+    for (int i = 0; i < 24; i++)
+        pthread_join(thread[i], &err[i]);
+    pthread_mutex_lock(&f->p.mutex);
+    for (int i = 0; i < 24; i++)
+        assert_ok(err[i]);
     assert_int_equal(keys_of(f->a), 2);
 }
 
@@ -569,12 +632,11 @@ every_key_is_tried_until_one_opens(void **state)
 
     if (!user())
         skip();
-    assert_fails(s2_session_agent_auth(f->s, user()), InvalidRequestError,
-                 NULL);
+    assert_fails(auth_by_any(f, user()), InvalidRequestError, NULL);
     assert_ok(reach_server(f->s));
-    assert_ok(s2_session_agent_auth(f->s, user()));
+    assert_ok(auth_by_any(f, user()));
     assert_true(s2_session_userauth_authenticated(f->s));
-    assert_ok(s2_session_agent_auth(f->s, user()));
+    assert_ok(auth_by_any(f, user()));
 }
 
 static void
@@ -614,11 +676,11 @@ a_key_the_server_refuses_is_told_so(void **state)
     assert_ok(reach_server(f->s));
     assert_ok(s2_agent_set_identity_path(f->a, getenv("SSH_AUTH_SOCK")));
     assert_ok(s2_agent_connect(f->a));
-    assert_fails(s2_agent_userauth(f->a, user(), key), AgentAuthenticationError,
+    assert_fails(userauth(f, user(), key), AgentAuthenticationError,
                  "the server refused the key");
     assert_false(s2_session_userauth_authenticated(f->s));
     /* OpenSSH ends a session that changes its user. */
-    assert_fails(s2_agent_userauth(f->a, "nobody-of-that-name", good),
+    assert_fails(userauth(f, "nobody-of-that-name", good),
                  SocketDisconnectError, "the server disconnected");
     s2_release(key);
     s2_release(good);
@@ -639,42 +701,40 @@ hostile_signatures_are_errors(void **state)
     assert_ok(reach_server(f->s));
 
     memcpy(f->p.sig, "\0\0\0\x01\x05", f->p.sig_len = 5);
-    assert_fails(s2_agent_userauth(f->a, user(), key), AgentAuthenticationError,
+    assert_fails(userauth(f, user(), key), AgentAuthenticationError,
                  "the agent refused to sign");
     assert_memory_equal(f->p.request + 4, "\x0d", 1);
     say_signature(&f->p, "ssh-rsa", sig, sizeof sig);
-    assert_fails(s2_agent_userauth(f->a, user(), key), AgentAuthenticationError,
+    assert_fails(userauth(f, user(), key), AgentAuthenticationError,
                  "another algorithm");
     say_signature(&f->p, name, sig, 0);
-    assert_fails(s2_agent_userauth(f->a, user(), key), AgentAuthenticationError,
+    assert_fails(userauth(f, user(), key), AgentAuthenticationError,
                  "malformed");
     memcpy(f->p.sig, "\0\x05\0\0\x0e", f->p.sig_len = 5);
-    assert_fails(s2_agent_userauth(f->a, user(), key), AgentAuthenticationError,
-                 "length");
+    assert_fails(userauth(f, user(), key), AgentAuthenticationError, "length");
     say_signature(&f->p, name, sig, sizeof sig);
     whole = f->p.sig_len;
     for (size_t len = 5; len < whole; len += 7) {
         put_u32(f->p.sig, len - 4);
         f->p.sig_len = len;
-        assert_fails(s2_agent_userauth(f->a, user(), key),
-                     AgentAuthenticationError, NULL);
+        assert_fails(userauth(f, user(), key), AgentAuthenticationError, NULL);
     }
     put_u32(f->p.sig, whole - 4);
     put_u32(f->p.sig + 5 + 4 + 4 + strlen(name), 0xffffffff);
     f->p.sig_len = whole;
-    assert_fails(s2_agent_userauth(f->a, user(), key), AgentAuthenticationError,
+    assert_fails(userauth(f, user(), key), AgentAuthenticationError,
                  "malformed");
 
     /* The server is the one that notices this. */
     say_signature(&f->p, name, sig, sizeof sig);
-    assert_fails(s2_agent_userauth(f->a, user(), key), AgentAuthenticationError,
+    assert_fails(userauth(f, user(), key), AgentAuthenticationError,
                  "the server refused the signature");
     assert_false(s2_session_userauth_authenticated(f->s));
 
     /* After all that the session is as good as new. */
     assert_ok(s2_agent_set_identity_path(f->a, getenv("SSH_AUTH_SOCK")));
     assert_ok(s2_agent_connect(f->a));
-    assert_ok(s2_agent_userauth(f->a, user(), key));
+    assert_ok(userauth(f, user(), key));
     s2_release(key);
 }
 
@@ -707,20 +767,19 @@ keys_of_no_type_are_refused(void **state)
         to = put_string(to, "bad", 3);
         f->p.list_len = (size_t)(to - f->p.list);
         put_u32(f->p.list, f->p.list_len - 4);
-        assert_ok(s2_agent_list_identities(f->a));
+        assert_ok(list_keys(f));
         assert_ok(s2_agent_identity(f->a, 0, &key));
-        assert_fails(s2_agent_userauth(f->a, user(), key),
-                     AgentAuthenticationError, "no known type");
+        assert_fails(userauth(f, user(), key), AgentAuthenticationError,
+                     "no known type");
         s2_release(key);
         key = NULL;
     }
     setenv("SSH_AUTH_SOCK_KEPT", getenv("SSH_AUTH_SOCK"), 1);
     setenv("SSH_AUTH_SOCK", f->p.path, 1);
-    assert_fails(s2_session_agent_auth(f->s, user()), AgentAuthenticationError,
+    assert_fails(auth_by_any(f, user()), AgentAuthenticationError,
                  "of 1, the last: the agent's key is of no known type");
     memcpy(f->p.list, "\0\0\0\x05\x0c\0\0\0\0", f->p.list_len = 9);
-    assert_fails(s2_session_agent_auth(f->s, user()), AgentAuthenticationError,
-                 "no keys");
+    assert_fails(auth_by_any(f, user()), AgentAuthenticationError, "no keys");
     setenv("SSH_AUTH_SOCK", getenv("SSH_AUTH_SOCK_KEPT"), 1);
 }
 
@@ -737,7 +796,7 @@ a_call_that_waits_for_a_signature_can_be_left(void **state)
     assert_ok(reach_server(f->s));
     atomic_store(&f->p.silent, true);
     s2_session_set_timeout(f->s, 150);
-    assert_fails(s2_agent_userauth(f->a, user(), key), Timeout, user());
+    assert_fails(userauth(f, user(), key), Timeout, user());
     /* What comes next does not wait for the agent. */
     s2_session_set_timeout(f->s, 10000);
     began = s2_now();
@@ -764,21 +823,21 @@ a_call_that_would_block_is_repeated(void **state)
     atomic_store(&f->p.silent, true);
     s2_session_set_blocking(f->s, false);
     while (!f->p.asked) {
-        assert_ptr_equal(s2_agent_userauth(f->a, user(), key), &s2_again);
-        poll(NULL, 0, 1);
+        assert_ptr_equal(userauth(f, user(), key), &s2_again);
+        nap(f, 1);
     }
     for (int i = 0; i < 5; i++)
-        assert_ptr_equal(s2_agent_userauth(f->a, user(), key), &s2_again);
+        assert_ptr_equal(userauth(f, user(), key), &s2_again);
     atomic_store(&f->p.silent, false);
-    while ((err = s2_agent_userauth(f->a, user(), key)) == &s2_again)
-        poll(NULL, 0, 1);
+    while ((err = userauth(f, user(), key)) == &s2_again)
+        nap(f, 1);
     assert_fails(err, AgentAuthenticationError, "refused the signature");
     assert_int_equal(f->p.asked, 1);
 
     assert_ok(s2_agent_set_identity_path(f->a, getenv("SSH_AUTH_SOCK")));
     assert_ok(s2_agent_connect(f->a));
-    while ((err = s2_agent_userauth(f->a, user(), key)) == &s2_again)
-        poll(NULL, 0, 1);
+    while ((err = userauth(f, user(), key)) == &s2_again)
+        nap(f, 1);
     assert_ok(err);
     s2_release(key);
 }
@@ -796,7 +855,7 @@ an_old_agent_signs_by_the_old_algorithm(void **state)
     key = real_key(f->s, "rsa");
     assert_ok(reach_server(f->s));
     say_signature(&f->p, "ssh-rsa", sig, sizeof sig);
-    assert_fails(s2_agent_userauth(f->a, user(), key), AgentAuthenticationError,
+    assert_fails(userauth(f, user(), key), AgentAuthenticationError,
                  "the server refused the signature");
     assert_memory_equal(f->p.request + f->p.request_len - 4, "\0\0\0\0", 4);
     s2_release(key);
@@ -852,9 +911,9 @@ a_server_without_rsa_takes_the_next_key(void **state)
     assert_ok(s2_session_handshake(f->s, fd[0]));
     assert_ok(s2_agent_set_identity_path(f->a, getenv("SSH_AUTH_SOCK")));
     assert_ok(s2_agent_connect(f->a));
-    assert_fails(s2_agent_userauth(f->a, user(), rsa), AgentAuthenticationError,
+    assert_fails(userauth(f, user(), rsa), AgentAuthenticationError,
                  "the server refused the key");
-    assert_ok(s2_agent_userauth(f->a, user(), ed25519));
+    assert_ok(userauth(f, user(), ed25519));
     s2_release(rsa);
     s2_release(ed25519);
     assert_ok(s2_session_close(f->s));

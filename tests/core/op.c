@@ -411,6 +411,7 @@ an_interrupt_may_come_before_the_first_try(void **state)
 typedef struct inside {
     fixture *f;
     unsigned flags;
+    int ms; /* that the callback takes */
     s2_error *same, *other;
     pthread_t thread;
     atomic_bool over;
@@ -436,7 +437,7 @@ call_inside(void *arg)
 
     in->same = s2_op_call(&op);
     pthread_create(&in->thread, NULL, call_beside, in);
-    poll(NULL, 0, 50);
+    poll(NULL, 0, in->ms);
     atomic_store(&in->over, true);
 }
 
@@ -451,7 +452,7 @@ static void
 a_callback_may_not_call_its_own_session(void **state)
 {
     fixture *f = *state;
-    inside in = {.f = f, .flags = S2_EARLY};
+    inside in = {.f = f, .flags = S2_EARLY, .ms = 50};
     s2_op op = S2_OP(f->s, call_out_step, "call_out_step", &f->scope, S2_EARLY);
 
     op.answer_ctx = &in;
@@ -568,7 +569,7 @@ static void
 a_quick_call_does_not_spin_while_a_callback_runs(void **state)
 {
     fixture *f = *state;
-    inside in = {.f = f, .flags = S2_EARLY | S2_QUICK};
+    inside in = {.f = f, .flags = S2_EARLY | S2_QUICK, .ms = 300};
     s2_op op = S2_OP(f->s, call_out_step, "call_out_step", &f->scope, S2_EARLY);
     struct timespec before, after;
     int64_t spent;
@@ -582,7 +583,7 @@ a_quick_call_does_not_spin_while_a_callback_runs(void **state)
             (after.tv_nsec - before.tv_nsec) / 1000000;
     s2_error_free(in.same);
     assert_ok(in.other);
-    assert_in_range(spent, 0, 30);
+    assert_in_range(spent, 0, 100);
 }
 
 /* --- dropping ------------------------------------------------------------ */

@@ -1,9 +1,9 @@
 """Run every test of this folder, and print TAP."""
 import faulthandler
+import os
 import sys
 import unittest
 from pathlib import Path
-
 
 LIMIT = 90  # seconds for one test; then all ends, saying where it hangs
 
@@ -11,13 +11,17 @@ LIMIT = 90  # seconds for one test; then all ends, saying where it hangs
 class Tap(unittest.TestResult):
     def startTest(self, test):
         super().startTest(test)
+        self.said = False
         faulthandler.dump_traceback_later(LIMIT, exit=True)
 
     def stopTest(self, test):
         faulthandler.cancel_dump_traceback_later()
+        if not self.said:  # only its subtests were told of
+            self.say(test, "not ok")
         super().stopTest(test)
 
     def say(self, test, result, comment=""):
+        self.said = True
         part, method = test.id().split(".")[0], test.id().split(".")[-1]
         name = method.removeprefix("test_").replace("_", " ")
         print(f"{result} {self.testsRun} - {part}: {name}{comment}",
@@ -48,7 +52,8 @@ class Tap(unittest.TestResult):
 
 def main(*names):
     here = Path(__file__).resolve().parent
-    sys.path.insert(0, str(here))
+    sys.path[:] = [str(here), *map(os.path.abspath, sys.path)]
+    os.chdir(os.environ["SSH2_TMP"])
     loader = unittest.TestLoader()
     suite = loader.loadTestsFromNames(names) if names else \
         loader.discover(str(here))

@@ -28,9 +28,9 @@ def run(session, command):
     return channel
 
 
-def read_all(channel):
+def read_all(stream):
     data = b""
-    while part := channel.read(1024)[1]:
+    while part := stream.read(1024)[1]:
         data += part
     return data
 

@@ -133,7 +133,8 @@ class Calls:
                 return self.call(**request)
             except Exception as error:
                 return {"error": [
-                    type(error).__name__, getattr(error, "code", None),
+                    [cls.__name__ for cls in type(error).__mro__],
+                    getattr(error, "code", None),
                     getattr(error, "sftp_status", None),
                     "".join(traceback.format_exception(error))]}
         self.vars.pop(request.get("drop"), None)

@@ -776,16 +776,18 @@ class Callbacks(unittest.TestCase):
 class Cost(unittest.TestCase):
     @unittest.skipIf(SANITIZED, "a sanitized build")
     def test_a_trivial_call(self):
-        def cost(call, **names):
-            return min(timeit.repeat(call, globals=names, number=200000,
-                                     repeat=15)) / 200000 * 1e9
-
         session, number = Session(), 5
-        plain = cost("number.bit_length()", number=number)
-        for call in ("get_timeout", "get_blocking"):
-            more = cost(f"session.{call}()", session=session) - plain
-            print(f"# Session.{call}(): {more:.0f} ns more than "
-                  f"int.bit_length(), {plain:.0f} ns", flush=True)
+        best = {}
+        for _ in range(100):  # others may need the processor as well
+            for call in ("number.bit_length()", "session.get_timeout()",
+                         "session.get_blocking()"):
+                took = timeit.timeit(call, globals=locals(), number=20000)
+                best[call] = min(best.get(call, 1), took / 20000)
+        plain = best.pop("number.bit_length()") * 1e9
+        for call, took in best.items():
+            more = took * 1e9 - plain
+            print(f"# {call}: {more:.0f} ns more than int.bit_length(), "
+                  f"{plain:.0f} ns", flush=True)
             self.assertLess(more, max(60, 4 * plain))
 
 

@@ -13,7 +13,7 @@ class Tap < Minitest::AbstractReporter
   def prerecord(_class, name)
     main = Thread.current
     @watch = Thread.new do
-      sleep LIMIT
+      Kernel.sleep(LIMIT)
       puts "not ok #{@count + 1} - #{name} hangs:", main.backtrace
       exit!(1)
     end
@@ -53,6 +53,9 @@ end
 Minitest.extensions << "tap"
 
 files = ARGV.empty? ? Dir.glob(File.join(__dir__, "test_*.rb")) : ARGV
-files.sort.each { |file| require File.expand_path(file) }
+files = files.sort.map { |file| File.expand_path(file) }
+ENV["RUBYLIB"] = $LOAD_PATH.join(":") # for what the tests start
+Dir.chdir(ENV.fetch("SSH2_TMP"))
+files.each { |file| require file }
 Minitest.seed = 1
 exit Minitest.run([])

@@ -12,15 +12,18 @@ AGAIN = { "again" => true }.freeze
 
 # --- the one table: Ruby's results as values of a case ----------------------
 
-ERRORS = { "ArgumentError" => "ValueError", "RangeError" => "OverflowError",
-           "NoMethodError" => "AttributeError", "NameError" => "NameError",
-           "FloatDomainError" => "OverflowError", "IOError" => "ValueError" }.freeze
+ERRORS = { "ArgumentError" => "ValueError", "IOError" => "ValueError",
+           "RangeError" => "OverflowError",
+           "NoMethodError" => "AttributeError",
+           "Error" => "SSH2Error" }.freeze
 BYTES_OR_END = ->(result) { result.nil? ? "".b : result }
 BYTES = ->(result) { result&.b }
+FIRST = ->(result) { result[0] }
 SHAPES = { "read" => BYTES_OR_END, "read_ex" => BYTES_OR_END,
            "read_stderr" => BYTES_OR_END, "name" => BYTES, "comment" => BYTES,
            "key" => ->(result) { result.unpack1("m") },
-           "get_exit_signal" => ->(result) { result[0] } }.freeze
+           "get_exit_signal" => FIRST, "window_read_ex" => FIRST,
+           "window_write_ex" => FIRST }.freeze
 
 def shape(method, result)
   return AGAIN if %i[wait_readable wait_writable].include?(result)
@@ -137,10 +140,13 @@ class Calls
     value
   end
 
+  # The names of its class and of those above, as a case has them.
   def error(err)
-    cls = err.class.name.split("::").grep_v("Other").last
-    { "error" => [ERRORS.fetch(cls, cls), asked(err, :code),
-                  asked(err, :sftp_status), err.full_message] }
+    names = err.class.ancestors.map { |cls| cls.name.to_s.split("::").last }
+    names.reject! { |name| name == "Other" }
+    names.map! { |name| ERRORS.fetch(name, name) }
+    { "error" => [names, asked(err, :code), asked(err, :sftp_status),
+                  err.full_message] }
   end
 
   def asked(err, name)

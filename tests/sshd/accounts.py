@@ -13,6 +13,7 @@
 A command runs by /bin/sh; SFTP serves this machine's files.
 """
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -76,11 +77,16 @@ async def serve(process):
     job = await asyncio.create_subprocess_exec(
         *argv, stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    process.signal_received = lambda name: job.send_signal(
+        signal.Signals[f"SIG{name}"])
     await process.redirect(job.stdin, job.stdout, job.stderr)
     status = await job.wait()
     await process.stdout.drain()
     await process.stderr.drain()
-    process.exit(status if status >= 0 else 128 - status)
+    if status < 0:
+        process.exit_with_signal(signal.Signals(-status).name[3:])
+    else:
+        process.exit(status)
 
 
 async def main(root):

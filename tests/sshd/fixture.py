@@ -377,6 +377,106 @@ class Fixture:
 
     def stop(self):
         """End every process below this one, wherever it was reparented."""
+        def below():
+            return {p for p, state, parent, _ in processes()
+                    if parent == os.getpid() and state != "Z"}
+
+        def end(number):
+            for pid in below() | set(self.children):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+        # Asked first: sshd cleans up after itself.
+        end(signal.SIGTERM)
+        end(signal.SIGCONT)
+        wait_until(lambda: not below(), 0.5)
+        for _ in range(20):
+            end(signal.SIGKILL)
+            self.children = []
+            if wait_until(lambda: not below(), 0.5):
+                break
+        if self.mounted:
+            self.env["SSH2_SMALL"] = str(root / "small")
+
+    def start_sshd(self):
+        root = self.root
+        if os.geteuid() == 0:
+            os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+        keys = "\n".join(f"HostKey {root}/host/{name}" for name in HOST_KEYS)
+        config = root / "sshd_config"
+        config.write_text(SSHD_CONFIG.format(host_keys=keys, dir=root))
+        argv = [tool("sshd"), "-i", "-e", "-f", str(config)]
+        check = subprocess.run([argv[0], "-t", "-f", config],
+                               check=False, capture_output=True, text=True)
+        if check.returncode:
+            sys.exit(f"fixture: sshd refuses to start: {check.stderr}")
+        sock, port = listener()
+        control = socket.socket(socket.AF_UNIX)
+        control.bind(str(root / "control"))
+        control.listen(16)
+        self.child(Sshd(argv, self.log, sock, control).run)
+        sock.close()
+        self.env["SSH2_PORT"] = str(port)
+        self.env["SSH2_CONTROL"] = str(root / "control")
+        return port
+
+    def start_accounts(self):
+        """The second server; none if its library is not installed."""
+        here, there = os.pipe()
+        argv = [sys.executable, "-W", "ignore", str(HERE / "accounts.py"),
+                str(self.root)]
+        self.program(argv, there)
+        os.close(there)
+        with open(here) as answer:
+            port = answer.readline().strip()
+        if port:
+            self.env["SSH2_ASYNCSSH_PORT"] = port
+        return port
+
+    def start_peers(self):
+        ports = []
+        for name, serve in peers.TCP.items():
+            sock, port = listener()
+            self.child(peers.run, sock, serve, int(self.env["SSH2_PORT"]))
+            sock.close()
+            self.env[f"SSH2_{name.upper()}_PORT"] = str(port)
+            ports.append(port)
+        # Bound and not listening: refuses, and nobody else can take it.
+        self.closed = socket.socket()
+        self.closed.bind((HOST, 0))
+        self.env["SSH2_CLOSED_PORT"] = str(self.closed.getsockname()[1])
+        return ports
+
+    def start_agents(self):
+        root, keys = self.root, self.root / "keys"
+        for name in ("agent", "agent_empty"):
+            path = str(root / name)
+            self.program([tool("ssh-agent"), "-D", "-a", path])
+            if not wait_until(lambda path=path: os.path.exists(path), 10):
+                sys.exit("fixture: ssh-agent does not start")
+        for name, serve in peers.UNIX.items():
+            sock = socket.socket(socket.AF_UNIX)
+            sock.bind(str(root / f"agent_{name}"))
+            sock.listen(16)
+            self.child(peers.run, sock, serve, 0)
+            sock.close()
+        agent = self.env["SSH_AUTH_SOCK"] = str(root / "agent")
+        for name in ("unknown", "ed25519", "rsa", "ecdsa"):
+            subprocess.run([tool("ssh-add"), "-q", keys / name], check=True,
+                           env=os.environ | {"SSH_AUTH_SOCK": agent},
+                           stdin=subprocess.DEVNULL)
+
+    def run(self, command):
+        """Run the command; its status as a shell would say it."""
+        job = subprocess.Popen(command, env=self.env)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda n, _: job.send_signal(n))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        status = job.wait()
+        return status if status >= 0 else 128 - status
+
+    def stop(self):
+        """End every process below this one, wherever it was reparented."""
         me = os.getpid()
         for _ in range(50):
             below = {p for p, _, parent, _ in processes() if parent == me}
