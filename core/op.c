@@ -213,7 +213,7 @@ record_new(const s2_op *op)
 static bool
 same_call(const s2_op *left, const s2_op *op)
 {
-    if (left->step != op->step || left->self != op->self)
+    if (left->step != op->step || left->self != op->self || left->raised)
         return false;
     if (op->flags & S2_SAME_SELF)
         return true;

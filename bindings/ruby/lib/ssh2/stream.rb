@@ -46,8 +46,13 @@ module SSH2
 
     # What is there, at most maxlen bytes; EOFError at the end.
     def readpartial(maxlen, outbuf = nil)
+      outbuf&.clear
       bytes = read(maxlen) || raise(EOFError, "end of file reached")
-      outbuf && bytes.is_a?(String) ? outbuf.replace(bytes) : bytes
+      return bytes unless outbuf && bytes.is_a?(String)
+
+      outbuf << bytes
+      bytes.clear # not left to the collector: they may be many
+      outbuf
     end
 
     private
