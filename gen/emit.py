@@ -44,8 +44,9 @@ def have(headers: Headers, errors: Errors) -> str:
     absent = sorted(errors.codes - set(headers.constants))
     if absent:
         lines += ["", "/* Codes of errors.def that this libssh2 lacks. */"]
-        lines += [f"#define {code} (-1000000 - {number})"
-                  for number, code in enumerate(absent, 1)]
+        for number, code in enumerate(absent, 1):
+            lines += [f"#ifndef {code}",
+                      f"#define {code} (-1000000 - {number})", "#endif"]
     return "\n".join([*lines, "", "#endif"]) + "\n"
 
 

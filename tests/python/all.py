@@ -57,7 +57,7 @@ def main(*names):
     loader = unittest.TestLoader()
     suite = loader.loadTestsFromNames(names) if names else \
         loader.discover(str(here))
-    print(f"1..{suite.countTestCases()}")
+    print(f"1..{suite.countTestCases()}", flush=True)
     result = Tap()
     suite.run(result)
     return 0 if result.wasSuccessful() and result.testsRun else 1

@@ -1,5 +1,7 @@
 # Run every test of this folder in one process, and print TAP.
-require "minitest"
+require "minitest/autorun"
+
+$stdout.sync = true # what a forked child would say again
 
 # One line a test: ok, or not ok and why.
 class Tap < Minitest::AbstractReporter
@@ -38,7 +40,6 @@ class Tap < Minitest::AbstractReporter
       puts "not ok #{@count} - #{name}"
       puts result.to_s.gsub(/^/, "# ")
     end
-    $stdout.flush
   end
 
   def passed?
@@ -56,6 +57,5 @@ files = ARGV.empty? ? Dir.glob(File.join(__dir__, "test_*.rb")) : ARGV
 files = files.sort.map { |file| File.expand_path(file) }
 ENV["RUBYLIB"] = $LOAD_PATH.join(":") # for what the tests start
 Dir.chdir(ENV.fetch("SSH2_TMP"))
+ARGV.replace(["--seed=1"])
 files.each { |file| require file }
-Minitest.seed = 1
-exit Minitest.run([])

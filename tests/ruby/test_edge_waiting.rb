@@ -1,9 +1,15 @@
 # Waiting at Ruby's edge: threads, signals, deadlines and Fiber schedulers.
-require_relative "test_edge_helper"
-require "timeout"
+require_relative "common"
+require "tmpdir"
 
-class TestThreads < Minitest::Test
-  include Edge
+class TestEdgeWaiting < Minitest::Test
+  include Common
+
+  def seconds
+    start = now
+    yield
+    now - start
+  end
 
   COUNT = "i=0; while [ $i -lt 3000 ]; do echo $i; i=$((i+1)); " \
           "[ $((i % 100)) = 0 ] && sleep 0.01; done"
@@ -14,17 +20,8 @@ class TestThreads < Minitest::Test
     Thread.handle_interrupt(Object => :on_blocking) { loop(&block) }
   end
 
-  def test_other_threads_go_on
-    channel = command(connect, "sleep 1; echo x")
-    ticks = 0
-    ticker = Thread.new { loop { (ticks += 1) && sleep(0.01) } }
-    assert_equal "x\n", channel.read(10)
-    ticker.kill
-    assert_operator ticks, :>, 50
-  end
-
   def test_a_killed_reader_loses_no_byte
-    channel = command(connect, COUNT)
+    channel = run_command(connect, COUNT)
     got = "".b
     kills = 0
     until channel.eof?
@@ -55,7 +52,7 @@ class TestThreads < Minitest::Test
   end
 
   def test_a_timeout_loses_no_byte
-    channel = command(connect, COUNT)
+    channel = run_command(connect, COUNT)
     got = "".b
     until channel.eof?
       begin
@@ -70,7 +67,7 @@ class TestThreads < Minitest::Test
   end
 
   def test_lines_are_whole_whatever_happens
-    channel = command(connect, COUNT)
+    channel = run_command(connect, COUNT)
     got = []
     until channel.eof?
       reader = Thread.new { while_waiting { got << channel.gets } }
@@ -92,8 +89,8 @@ class TestThreads < Minitest::Test
     listener = TCPServer.new("127.0.0.1", 0)
     port = listener.addr[1]
     waits = {
-      read: -> { command(session, "sleep 60").read(1) },
-      wait_eof: -> { command(session, "sleep 60").wait_eof },
+      read: -> { run_command(session, "sleep 60").read(1) },
+      wait_eof: -> { run_command(session, "sleep 60").wait_eof },
       connect: -> { SSH2::Session.new.connect("127.0.0.1", port) },
       handshake: lambda {
         SSH2::Session.new.handshake(TCPSocket.new("127.0.0.1", port))
@@ -105,12 +102,12 @@ class TestThreads < Minitest::Test
       end
       assert_operator took, :<, 0.5, name
     end
-    assert_equal "fine\n", command(session, "echo fine").read_all
+    assert_equal "fine\n", run_command(session, "echo fine").read_all
   end
 
   def test_what_a_thread_is_told_arrives
     session = connect
-    thread = Thread.new { command(session, "sleep 60").read(1) }
+    thread = Thread.new { run_command(session, "sleep 60").read(1) }
     thread.report_on_exception = false
     sleep 0.2
     thread.raise(KeyError, "told")
@@ -119,7 +116,7 @@ class TestThreads < Minitest::Test
   end
 
   def test_a_handler_may_throw
-    channel = command(connect, "sleep 0.6; echo later")
+    channel = run_command(connect, "sleep 0.6; echo later")
     old = trap("USR1") { throw :out, 5 }
     Thread.new { (sleep 0.2) && Process.kill("USR1", Process.pid) }
     assert_equal(5, catch(:out) { channel.read(10) })
@@ -128,21 +125,8 @@ class TestThreads < Minitest::Test
     trap("USR1", old || "DEFAULT")
   end
 
-  def test_interrupts_are_honoured_at_once
-    _, err, status = program(<<~RUBY)
-      channel = command(connect, "sleep 60")
-      Thread.new { sleep 0.3; $at = Time.now; Process.kill("INT", $$) }
-      begin
-        channel.read(1)
-      rescue Interrupt
-        exit(Time.now - $at < 0.2 ? 0 : 1)
-      end
-    RUBY
-    assert_equal ["", 0], [err, status.exitstatus]
-  end
-
   def test_masked_interrupts_wait
-    channel = command(connect, "sleep 0.5; echo whole")
+    channel = run_command(connect, "sleep 0.5; echo whole")
     got = nil
     thread = Thread.new do
       Thread.handle_interrupt(Object => :never) { got = channel.read(10) }
@@ -152,26 +136,9 @@ class TestThreads < Minitest::Test
     assert_equal "whole\n", got
   end
 
-  def test_eight_threads_on_one_session
-    session = connect
-    sftp = session.sftp_init
-    results = Array.new(8) do |i|
-      Thread.new do
-        Array.new(15) do |n|
-          sftp.stat("/")
-          session.open_session do |channel|
-            channel.execute("echo #{i} #{n}")
-            channel.read_all == "#{i} #{n}\n"
-          end
-        end
-      end
-    end
-    assert_equal [true], results.flat_map(&:value).uniq
-  end
-
   def test_closing_under_a_reader
     session = connect
-    thread = Thread.new { command(session, "sleep 60").read(1) }
+    thread = Thread.new { run_command(session, "sleep 60").read(1) }
     thread.report_on_exception = false
     sleep 0.2
     session.close
@@ -286,7 +253,13 @@ class Scheduler
 end
 
 class TestFibers < Minitest::Test
-  include Edge
+  include Common
+
+  def seconds
+    start = now
+    yield
+    now - start
+  end
 
   # Run blocks as fibres of one thread under a scheduler: their values.
   def together(*blocks)
@@ -303,7 +276,7 @@ class TestFibers < Minitest::Test
   def test_two_fibres_talk_over_one_session
     session = connect
     talk = lambda do |word|
-      channel = command(session, "cat")
+      channel = run_command(session, "cat")
       Array.new(50) do |i|
         channel.write("#{word} #{i}\n")
         channel.gets
@@ -321,11 +294,11 @@ class TestFibers < Minitest::Test
       together(
         lambda {
           session = connect
-          order << command(session, "sleep 0.6; echo slow").read_all
+          order << run_command(session, "sleep 0.6; echo slow").read_all
         },
         lambda {
           sleep 0.01 until session&.authenticated?
-          order << command(session, "echo fast").read_all
+          order << run_command(session, "echo fast").read_all
         },
         -> { 5.times { |i| (sleep 0.05) && order << i } }
       )
@@ -340,7 +313,8 @@ class TestFibers < Minitest::Test
     session.set_timeout(200)
     took = seconds do
       together(lambda {
-        assert_raises(SSH2::Timeout) { command(session, "sleep 60").read(1) }
+        channel = run_command(session, "sleep 60")
+        assert_raises(SSH2::Timeout) { channel.read(1) }
       })
     end
     assert_operator took, :<, 1
@@ -366,7 +340,7 @@ class TestFibers < Minitest::Test
     error = nil
     together(lambda {
       waiting = Fiber.schedule do
-        command(session, "sleep 60").read(1)
+        run_command(session, "sleep 60").read(1)
       rescue KeyError => e
         error = e
       end
@@ -374,6 +348,6 @@ class TestFibers < Minitest::Test
       waiting.raise(KeyError, "told")
     })
     assert_equal "told", error&.message
-    assert_equal "fine\n", command(session, "echo fine").read_all
+    assert_equal "fine\n", run_command(session, "echo fine").read_all
   end
 end

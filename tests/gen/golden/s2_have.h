@@ -28,7 +28,11 @@
 #define S2_HAVE_libssh2_sftp_fill_in 1
 
 /* Codes of errors.def that this libssh2 lacks. */
+#ifndef LIBSSH2_ERROR_BYGONE
 #define LIBSSH2_ERROR_BYGONE (-1000000 - 1)
+#endif
+#ifndef LIBSSH2_ERROR_SFTP_PROTOCOL
 #define LIBSSH2_ERROR_SFTP_PROTOCOL (-1000000 - 2)
+#endif
 
 #endif
