@@ -16,20 +16,33 @@ channel_finish(s2_obj *obj)
 
     s2_record_drop(&ch->reading);
     s2_record_drop(&ch->writing);
-    return ch->raw && !ch->borrowed ? libssh2_channel_free(ch->raw) : 0;
+    return libssh2_channel_free(ch->raw);
 }
 
 const s2_type s2_channel_type = {"channel", channel_finish, NULL, 4};
 
+/* The channel that an SFTP runs over stays the SFTP's. */
+static int
+borrowed_finish(s2_obj *obj)
+{
+    s2_channel *ch = (s2_channel *)obj;
+
+    s2_record_drop(&ch->reading);
+    s2_record_drop(&ch->writing);
+    ((s2_sftp *)obj->parent)->children--;
+    return 0;
+}
+
+static const s2_type borrowed_type = {"channel", borrowed_finish, NULL, 0};
+
 s2_channel *
 s2_channel_new(void *parent, LIBSSH2_CHANNEL *raw, bool borrowed)
 {
-    s2_channel *ch = s2_obj_new(&s2_channel_type, sizeof *ch, parent);
+    s2_channel *ch = s2_obj_new(borrowed ? &borrowed_type : &s2_channel_type,
+                                sizeof *ch, parent);
 
-    if (ch) {
+    if (ch)
         ch->raw = raw;
-        ch->borrowed = borrowed;
-    }
     return ch;
 }
 

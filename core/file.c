@@ -33,7 +33,7 @@ file_finish(s2_obj *obj)
     rc = libssh2_sftp_close_handle(f->raw);
     if (rc != LIBSSH2_ERROR_EAGAIN) {
         f->raw = NULL;
-        sftp->handles--;
+        sftp->children--;
     }
     return rc;
 }
@@ -82,7 +82,7 @@ open_settle(s2_op *op, int rc)
 
     if (rc < 0)
         return;
-    sftp->handles++;
+    sftp->children++;
     s2_release(file_new(sftp, op->state, op->b[0].p, op->b[0].len));
 }
 
@@ -93,7 +93,7 @@ open_counted(s2_op *op)
     int rc = open_step(op);
 
     if (rc >= 0 && !op->left)
-        ((s2_sftp *)op->self)->handles++;
+        ((s2_sftp *)op->self)->children++;
     return rc;
 }
 
@@ -141,7 +141,7 @@ close_step(s2_op *op)
         return rc;
     if (f->raw && !S2_SESSION(op)->dead) {
         f->raw = NULL;
-        ((s2_sftp *)op->self->parent)->handles--;
+        ((s2_sftp *)op->self->parent)->children--;
     }
     s2_op_close(op);
     atomic_store(&f->gone, true);

@@ -291,14 +291,13 @@ struct s2_channel {
     s2_obj obj;
     LIBSSH2_CHANNEL *raw;
     s2_scope reading, writing;
-    bool borrowed; /* it is an SFTP's own */
 };
 
 struct s2_sftp {
     s2_obj obj;
     LIBSSH2_SFTP *raw;
     s2_scope scope;
-    unsigned handles; /* not yet given back */
+    unsigned children; /* not yet given back */
 };
 
 struct s2_file {

@@ -556,7 +556,7 @@ leave(call *c, s2_error *err)
 static s2_error *
 closed_error(const s2_op *op, const s2_obj *obj)
 {
-    bool channel = obj->type == &s2_channel_type;
+    bool channel = !strcmp(obj->type->name, s2_channel_type.name);
 
     return s2_error_new(channel ? S2_C_ChannelClosedError : S2_C_ClosedError,
                         channel ? LIBSSH2_ERROR_CHANNEL_CLOSED

@@ -17,7 +17,7 @@ sftp_finish(s2_obj *obj)
     s2_record_drop(&sftp->scope);
     if (!sftp->raw)
         return 0;
-    return sftp->handles ? LIBSSH2_ERROR_EAGAIN
+    return sftp->children ? LIBSSH2_ERROR_EAGAIN
                          : libssh2_sftp_shutdown(sftp->raw);
 }
 
@@ -71,7 +71,7 @@ close_step(s2_op *op)
     if (!sftp->raw || S2_SESSION(op)->dead)
         return 0;
     /* Its handles go first: as they are dropped, by later calls. */
-    if (sftp->handles)
+    if (sftp->children)
         return 0;
     rc = libssh2_sftp_shutdown(sftp->raw);
     if (rc != LIBSSH2_ERROR_EAGAIN)
@@ -92,7 +92,10 @@ static int
 get_channel_step(s2_op *op)
 {
     op->state = libssh2_sftp_get_channel(S2_SFTP_RAW(op));
-    return op->state ? 0 : s2_op_null(op);
+    if (!op->state)
+        return s2_op_null(op);
+    ((s2_sftp *)op->self)->children++;
+    return 0;
 }
 
 s2_error *
@@ -105,7 +108,7 @@ s2_sftp_get_channel(s2_sftp *sftp, s2_channel **out)
     if ((err = s2_op_call(&op)))
         return err;
     *out = s2_channel_new(sftp, op.state, true);
-    return *out ? NULL : &s2_no_memory;
+    return *out ? NULL : s2_session_leak(sftp->obj.session);
 }
 
 static int

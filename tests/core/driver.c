@@ -404,12 +404,12 @@ main(int argc, char **argv)
     }
     calm();
     /* Each call gives a dropped handle back by a step, its last write first. */
-    for (int i = 0; sftp->handles && i < 10000; i++) {
+    for (int i = 0; sftp->children && i < 10000; i++) {
         s2_attrs attrs;
 
         must(s2_sftp_stat(sftp, "/", &attrs));
     }
-    failed += sftp->handles != 0;
+    failed += sftp->children != 0;
     s2_release(sftp);
     s2_release(session);
     for (int i = 0; i < threads; i++) {
