@@ -9,7 +9,8 @@
 
 /* What libssh2 itself forgets where it runs out of memory, of its own and of
  * OpenSSL's, is out of our reach. */
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *
+__lsan_default_suppressions(void);
 
 const char *
 __lsan_default_suppressions(void)
