@@ -97,7 +97,7 @@ class Bench:
         if self.opts.cipher:
             command.append(self.opts.cipher)
         job = subprocess.run(command, env=self.env, check=False, timeout=600,
-                             stdout=subprocess.PIPE)
+                             start_new_session=True, stdout=subprocess.PIPE)
         if job.returncode:
             raise RuntimeError(f"it ended with {job.returncode}")
         if work == "put":
@@ -144,8 +144,8 @@ class Bench:
         print(f"{self.opts.mib} MiB by SFTP in steps of 1 MiB, and"
               f" {self.opts.execs} times `true`; cipher:"
               f" {self.opts.cipher or 'what libssh2 prefers'}")
-        print(row("", "", "wall, s", "client CPU, s", "CPU to C's",
-                  "wall to C's"))
+        print(row("", "", "wall, s", "client CPU, s", "CPU / C's",
+                  "wall / C's"))
         for work, name in self.cells():
             cell = work, name
             if work == "call" or not self.figures(cell, "cpu"):
@@ -153,9 +153,9 @@ class Bench:
             ratios = self.ratios(*cell, "cpu")
             judged = work != "exec" and name in ("Python", "Ruby")
             print(row(work, name, spread(self.figures(cell, "wall")),
-                      spread(self.figures(cell, "cpu")),
-                      spread(ratios) + verdict(judged and CPU_BOUND, ratios),
-                      spread(self.ratios(*cell, "wall"))))
+                      spread(self.figures(cell, "cpu")), spread(ratios),
+                      spread(self.ratios(*cell, "wall")))
+                  + verdict(judged and CPU_BOUND, ratios))
         for name in self.programs:
             cell = "call", name
             ours = self.figures(cell, "ours")
@@ -180,11 +180,11 @@ def spread(values, digits=3):
 def verdict(bound, values):
     if not bound or not values:
         return ""
-    return "" if statistics.median(values) <= bound else f" OVER {bound}"
+    return "" if statistics.median(values) <= bound else f"  over {bound}!"
 
 
 def row(work, name, *rest):
-    return f"{work:5}{name:8}" + "".join(f"{cell:>28}" for cell in rest)
+    return f"{work:5}{name:8}" + "".join(f"{cell:>21}" for cell in rest)
 
 
 def main():

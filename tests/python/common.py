@@ -7,7 +7,7 @@ from ssh2.session import Session
 
 ENV = os.environ
 HOST, PORT = ENV["SSH2_HOST"], int(ENV["SSH2_PORT"])
-SANITIZED = "SSH2_SANITIZE" in ENV
+SANITIZED = bool(ENV.get("SSH2_SANITIZE"))
 
 
 def shake(port=PORT):

@@ -122,7 +122,8 @@ class TestCollection < Minitest::Test
   end
 
   def test_sessions_leave_no_memory_behind
-    skip "sanitizers keep freed memory" if ENV["SSH2_SANITIZE"]
+    sanitized = !ENV["SSH2_SANITIZE"].to_s.empty?
+    skip "sanitizers keep freed memory" if sanitized
     some
     before = resident
     some
