@@ -1,5 +1,6 @@
 # libssh2 for Ruby: sessions, channels and SFTP.
 require "ssh2/binding"
+require_relative "ssh2/version"
 require_relative "ssh2/error"
 require_relative "ssh2/stream"
 require_relative "ssh2/session"
