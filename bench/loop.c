@@ -79,15 +79,15 @@ static void
 put(LIBSSH2_SFTP *sftp)
 {
     LIBSSH2_SFTP_HANDLE *file = libssh2_sftp_open(
-        sftp, path,
-        LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC, 0600);
+        sftp, path, LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC,
+        0600);
 
     check("open", !file);
     begin();
     for (long i = 0; i < count; i++)
         for (size_t done = 0; done < sizeof buffer;) {
-            ssize_t n = libssh2_sftp_write(file, buffer + done,
-                                           sizeof buffer - done);
+            ssize_t n =
+                libssh2_sftp_write(file, buffer + done, sizeof buffer - done);
 
             check("write", n < 0);
             done += (size_t)n;

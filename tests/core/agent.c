@@ -807,6 +807,41 @@ a_call_that_waits_for_a_signature_can_be_left(void **state)
     s2_release(key);
 }
 
+typedef struct signing {
+    fixture *f;
+    s2_identity *key;
+} signing;
+
+static void *
+sign_beside(void *arg)
+{
+    signing *with = arg;
+
+    return s2_agent_userauth(with->f->a, user(), with->key);
+}
+
+static void
+a_key_may_be_dropped_while_it_signs(void **state)
+{
+    fixture *f = *state;
+    signing with = {f, NULL};
+    pthread_t thread;
+    void *err;
+
+    if (!user())
+        skip();
+    with.key = real_key(f->s, "ed25519");
+    assert_ok(reach_server(f->s));
+    atomic_store(&f->p.silent, true);
+    s2_session_set_timeout(f->s, 1000);
+    pthread_create(&thread, NULL, sign_beside, &with);
+    while (!f->p.asked)
+        nap(f, 1);
+    s2_release(with.key);
+    pthread_join(thread, &err); /* leaves a copy of all it was given */
+    assert_fails(err, Timeout, user());
+}
+
 static void
 a_call_that_would_block_is_repeated(void **state)
 {
@@ -949,6 +984,7 @@ main(void)
         agent_test(hostile_signatures_are_errors),
         agent_test(keys_of_no_type_are_refused),
         agent_test(a_call_that_waits_for_a_signature_can_be_left),
+        agent_test(a_key_may_be_dropped_while_it_signs),
         agent_test(a_call_that_would_block_is_repeated),
         agent_test(an_old_agent_signs_by_the_old_algorithm),
         agent_test(a_server_without_rsa_takes_the_next_key),
