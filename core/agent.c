@@ -55,14 +55,15 @@ typedef struct talk {
     int fd;
     unsigned char frame[4 + FRAME_LIMIT]; /* what is sent, then what comes */
     size_t out, sent, got;
-    s2_class cls; /* of what goes wrong now */
+    s2_class cls; /* of what goes wrong now, */
+    int code;     /* and its code */
     s2_list keys;
     size_t tried; /* items of keys that were refused */
 } talk;
 
+#define TALK(op) ((talk *)(op)->state)
 #define FAIL(op, ...)                                                          \
-    s2_op_fail(op, s2_error_new(((talk *)(op)->state)->cls,                    \
-                                LIBSSH2_ERROR_AGENT_PROTOCOL, (op)->func,      \
+    s2_op_fail(op, s2_error_new(TALK(op)->cls, TALK(op)->code, (op)->func,     \
                                 (op)->path, __VA_ARGS__))
 
 /*
@@ -146,6 +147,7 @@ talk_of(s2_op *op)
     if (!t && (op->state = t = calloc(1, sizeof *t))) {
         t->fd = -1;
         t->cls = S2_C_AgentListIdentitiesError;
+        t->code = LIBSSH2_ERROR_AGENT_PROTOCOL;
     }
     return t;
 }
@@ -278,10 +280,12 @@ given_up(const s2_op *op)
 static int
 exchange(s2_op *op, talk *t, cursor *answer)
 {
-    int rc = t->fd >= 0 ? 0 : reach(op, &t->fd);
+    int rc;
 
-    if (rc || given_up(op))
-        return rc ? rc : FAIL(op, "given up");
+    if (given_up(op))
+        return FAIL(op, "given up");
+    if (t->fd < 0 && (rc = reach(op, &t->fd)))
+        return rc;
     for (;;) {
         bool out = t->sent < t->out;
         size_t len = take_u32(&(cursor){t->frame, t->got});
@@ -679,6 +683,7 @@ auth_step(s2_op *op)
     if (!t->keys.count && all && (rc = list(op, t)))
         return rc;
     t->cls = S2_C_AgentAuthenticationError;
+    t->code = LIBSSH2_ERROR_AUTHENTICATION_FAILED;
     if (!t->keys.count && !all &&
         (!s2_list_add(&t->keys, op->b[BLOB].p, op->b[BLOB].len) ||
          !s2_list_add(&t->keys, "", 0)))

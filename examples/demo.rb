@@ -42,7 +42,7 @@ def files(top)
   found = []
   Find.find(top) do |path|
     Find.prune if [".git", "build", "__pycache__"].include?(File.basename(path))
-    found << path.delete_prefix("#{top}/") if File.ftype(path) == "file"
+    found << path.b.delete_prefix("#{top.b}/") if File.ftype(path) == "file"
   end
   found.sort
 end
