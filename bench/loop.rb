@@ -38,6 +38,7 @@ def get(file, count)
   total = 0
   while (data = file.read(MIB))
     total += data.bytesize
+    data.clear # else a MiB waits for the collector each time
   end
   file.close
   abort "#{total} bytes came, not #{count} MiB" if total != count * MIB

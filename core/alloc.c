@@ -10,6 +10,65 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Packets come and go by the thousand.  A free list spares malloc() giving the
+ * top of its heap back to the kernel and asking for it again each time. */
+#ifndef __has_feature
+#define __has_feature(x) 0 /* clang's */
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+enum { UNIT = 4096, MOST = 0 }; /* who reads a freed block is to be seen */
+#else
+enum { UNIT = 4096, MOST = 1 << 20 };
+#endif
+
+static size_t
+class_of(size_t size)
+{
+    size_t i = (size + UNIT - 1) / UNIT;
+
+    return MOST && i > 1 && i < S2_POOLS ? i : 0;
+}
+
+static void *
+take_pooled(s2_alloc *a, size_t size)
+{
+    size_t i = class_of(size);
+    void *p = i ? a->pool[i] : NULL;
+
+    if (!p)
+        return malloc(i ? i * UNIT : size ? size : 1);
+    memcpy(&a->pool[i], p, sizeof p);
+    a->pooled -= i * UNIT;
+    return p;
+}
+
+static void
+give_pooled(s2_alloc *a, void *p, size_t size)
+{
+    size_t i = class_of(size);
+
+    if (!i || a->pooled + i * UNIT > MOST) {
+        free(p);
+        return;
+    }
+    memcpy(p, &a->pool[i], sizeof p);
+    a->pool[i] = p;
+    a->pooled += i * UNIT;
+}
+
+void
+s2_alloc_trim(s2_alloc *a)
+{
+    for (size_t i = 0; i < S2_POOLS; i++)
+        while (a->pool[i]) {
+            void *p = a->pool[i];
+
+            memcpy(&a->pool[i], p, sizeof p);
+            free(p);
+        }
+    a->pooled = 0;
+}
+
 static s2_block *
 slot_of(const s2_alloc *a, const void *p)
 {
@@ -61,13 +120,14 @@ take_out(s2_alloc *a, s2_block *b)
 static bool
 refuse(s2_alloc *a, size_t size)
 {
-    return size > PTRDIFF_MAX || (a->fail_at && --a->fail_at == 0) || !make_room(a);
+    return size > PTRDIFF_MAX || (a->fail_at && --a->fail_at == 0) ||
+           !make_room(a);
 }
 
 void *
 s2_alloc_new(s2_alloc *a, size_t size)
 {
-    void *p = refuse(a, size) ? NULL : malloc(size ? size : 1);
+    void *p = refuse(a, size) ? NULL : take_pooled(a, size);
     s2_block *b;
 
     if (!p) {
@@ -97,8 +157,9 @@ s2_alloc_free(s2_alloc *a, void *p)
         b->freed = true;
         return;
     }
+    size_t size = b->size;
     take_out(a, b);
-    free(p);
+    give_pooled(a, p, size);
 }
 
 void *
@@ -117,6 +178,7 @@ s2_alloc_resize(s2_alloc *a, void *p, size_t size)
 void
 s2_alloc_end(s2_alloc *a)
 {
+    s2_alloc_trim(a);
     for (size_t i = 0; i < a->slots; i++)
         if (a->table[i].freed)
             free(a->table[i].p);

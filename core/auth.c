@@ -18,9 +18,8 @@ authenticated_step(s2_op *op)
 bool
 s2_session_userauth_authenticated(s2_session *s)
 {
-    s2_op op =
-        S2_OP(s, authenticated_step, "libssh2_userauth_authenticated", NULL,
-              S2_QUICK | S2_EARLY | S2_AFTER_END | S2_AFTER_CLOSE);
+    s2_op op = S2_OP(s, authenticated_step, "libssh2_userauth_authenticated",
+                     NULL, S2_QUICK | S2_EARLY | S2_AFTER_END | S2_AFTER_CLOSE);
 
     s2_error_free(s2_op_call(&op));
     return op.r[0] != 0;
@@ -74,11 +73,11 @@ password_step(s2_op *op)
     int rc;
 
     if (s->expired)
-        return s2_op_fail(op, s2_error_new(S2_C_BadUseError,
-                                           LIBSSH2_ERROR_BAD_USE, op->func,
-                                           op->path,
-                                           "a password had expired: try another "
-                                           "in a new session"));
+        return s2_op_fail(op,
+                          s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE,
+                                       op->func, op->path,
+                                       "a password had expired: try another "
+                                       "in a new session"));
     rc = libssh2_userauth_password_ex(S2_RAW(op), op->b[0].p,
                                       (unsigned)op->b[0].len, op->b[1].p,
                                       (unsigned)op->b[1].len, no_new_password);
@@ -212,7 +211,8 @@ question_fill(question *q, const char *name, int name_len,
               const char *instruction, int instruction_len, int num_prompts,
               const LIBSSH2_USERAUTH_KBDINT_PROMPT *prompts, bool *echo)
 {
-    if (!s2_buf_set(&q->prompts.name, name, name_len > 0 ? (size_t)name_len : 0) ||
+    if (!s2_buf_set(&q->prompts.name, name,
+                    name_len > 0 ? (size_t)name_len : 0) ||
         !s2_buf_set(&q->prompts.instruction, instruction,
                     instruction_len > 0 ? (size_t)instruction_len : 0))
         return false;
@@ -290,9 +290,9 @@ static s2_error *
 interactive(s2_session *s, const char *username, const char *password,
             s2_answer_fn callback, void *ctx)
 {
-    s2_op op = S2_OP(s, interactive_step,
-                     "libssh2_userauth_keyboard_interactive_ex", &s->scope,
-                     callback ? S2_LOCKED : 0);
+    s2_op op =
+        S2_OP(s, interactive_step, "libssh2_userauth_keyboard_interactive_ex",
+              &s->scope, callback ? S2_LOCKED : 0);
 
     s2_op_text(&op, 0, username);
     s2_op_text(&op, 1, password);

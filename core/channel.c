@@ -51,9 +51,10 @@ s2_channel_new(void *parent, LIBSSH2_CHANNEL *raw, bool borrowed)
 static int
 open_session_step(s2_op *op)
 {
-    LIBSSH2_CHANNEL *raw = libssh2_channel_open_ex(
-        S2_RAW(op), "session", sizeof "session" - 1,
-        LIBSSH2_CHANNEL_WINDOW_DEFAULT, LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0);
+    LIBSSH2_CHANNEL *raw =
+        libssh2_channel_open_ex(S2_RAW(op), "session", sizeof "session" - 1,
+                                LIBSSH2_CHANNEL_WINDOW_DEFAULT,
+                                LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0);
 
     if (!raw)
         return s2_op_null(op);
@@ -119,11 +120,10 @@ answered(s2_op *op, int rc)
 static int
 pty_step(s2_op *op)
 {
-    return answered(
-        op, libssh2_channel_request_pty_ex(
-                S2_CHANNEL(op), op->b[0].p, (unsigned)op->b[0].len, op->b[1].p,
-                (unsigned)op->b[1].len, (int)op->n[0], (int)op->n[1],
-                (int)op->n[2], (int)op->n[3]));
+    return answered(op, libssh2_channel_request_pty_ex(
+                            S2_CHANNEL(op), op->b[0].p, (unsigned)op->b[0].len,
+                            op->b[1].p, (unsigned)op->b[1].len, (int)op->n[0],
+                            (int)op->n[1], (int)op->n[2], (int)op->n[3]));
 }
 
 s2_error *
@@ -147,9 +147,9 @@ s2_channel_pty(s2_channel *ch, const char *term, const void *modes,
 static int
 pty_size_step(s2_op *op)
 {
-    return libssh2_channel_request_pty_size_ex(
-        S2_CHANNEL(op), (int)op->n[0], (int)op->n[1], (int)op->n[2],
-        (int)op->n[3]);
+    return libssh2_channel_request_pty_size_ex(S2_CHANNEL(op), (int)op->n[0],
+                                               (int)op->n[1], (int)op->n[2],
+                                               (int)op->n[3]);
 }
 
 s2_error *
@@ -169,10 +169,10 @@ s2_channel_pty_size(s2_channel *ch, int width, int height, int width_px,
 static int
 setenv_step(s2_op *op)
 {
-    return answered(op, libssh2_channel_setenv_ex(
-                            S2_CHANNEL(op), (char *)op->b[0].p,
-                            (unsigned)op->b[0].len, op->b[1].p,
-                            (unsigned)op->b[1].len));
+    return answered(
+        op, libssh2_channel_setenv_ex(S2_CHANNEL(op), (char *)op->b[0].p,
+                                      (unsigned)op->b[0].len, op->b[1].p,
+                                      (unsigned)op->b[1].len));
 }
 
 s2_error *
@@ -191,18 +191,17 @@ static int
 process_startup_step(s2_op *op)
 {
     return answered(op, libssh2_channel_process_startup(
-                            S2_CHANNEL(op), op->b[0].p,
-                            (unsigned)op->b[0].len, op->b[1].p,
-                            (unsigned)op->b[1].len));
+                            S2_CHANNEL(op), op->b[0].p, (unsigned)op->b[0].len,
+                            op->b[1].p, (unsigned)op->b[1].len));
 }
 
 s2_error *
 s2_channel_process_startup(s2_channel *ch, const char *request,
                            const char *message)
 {
-    s2_op op = S2_OP(ch, process_startup_step,
-                     "libssh2_channel_process_startup",
-                     &ch->obj.session->scope, 0);
+    s2_op op =
+        S2_OP(ch, process_startup_step, "libssh2_channel_process_startup",
+              &ch->obj.session->scope, 0);
 
     s2_op_text(&op, 0, request);
     s2_op_text(&op, 1, message);
@@ -237,10 +236,10 @@ read_step(s2_op *op)
                                         op->cap);
 
     if (n == LIBSSH2_ERROR_EAGAIN && atomic_load(&op->self->closed))
-        return s2_op_fail(op, s2_error_new(S2_C_ChannelClosedError,
-                                           LIBSSH2_ERROR_CHANNEL_CLOSED,
-                                           op->func, NULL,
-                                           "the channel is closed"));
+        return s2_op_fail(op,
+                          s2_error_new(S2_C_ChannelClosedError,
+                                       LIBSSH2_ERROR_CHANNEL_CLOSED, op->func,
+                                       NULL, "the channel is closed"));
     op->r[0] = n;
     return n < 0 ? (int)n : 0;
 }
@@ -358,8 +357,8 @@ eof_step(s2_op *op)
 s2_error *
 s2_channel_eof(s2_channel *ch, bool *result)
 {
-    s2_op op = S2_OP(ch, eof_step, "libssh2_channel_eof", NULL,
-                     S2_QUICK | EVEN_LATE);
+    s2_op op =
+        S2_OP(ch, eof_step, "libssh2_channel_eof", NULL, S2_QUICK | EVEN_LATE);
     s2_error *err;
 
     if (!(err = s2_op_call(&op)))
@@ -414,6 +413,7 @@ close_step(s2_op *op)
     if (s->dead)
         return 0;
     rc = libssh2_channel_close(S2_CHANNEL(op));
+    s2_alloc_trim(&s->alloc);
     return rc == LIBSSH2_ERROR_CHANNEL_CLOSED ? 0 : rc;
 }
 
@@ -443,8 +443,8 @@ wait_closed_step(s2_op *op)
 s2_error *
 s2_channel_wait_closed(s2_channel *ch)
 {
-    s2_op op = S2_OP(ch, wait_closed_step, "libssh2_channel_wait_closed",
-                     NULL, EVEN_LATE | S2_STATELESS);
+    s2_op op = S2_OP(ch, wait_closed_step, "libssh2_channel_wait_closed", NULL,
+                     EVEN_LATE | S2_STATELESS);
 
     return s2_op_call(&op);
 }
@@ -484,9 +484,9 @@ exit_signal_step(s2_op *op)
     s2_buf **to = op->dst;
     char *text[3] = {NULL, NULL, NULL};
     size_t len[3] = {0, 0, 0};
-    int rc = libssh2_channel_get_exit_signal(S2_CHANNEL(op), &text[0], &len[0],
-                                             &text[1], &len[1], &text[2],
-                                             &len[2]);
+    int rc =
+        libssh2_channel_get_exit_signal(S2_CHANNEL(op), &text[0], &len[0],
+                                        &text[1], &len[1], &text[2], &len[2]);
 
     for (int i = 0; i < 3; i++) {
         if (!rc && text[i] && !s2_buf_set(to[i], text[i], len[i]))

@@ -120,8 +120,7 @@ resolve(s2_op *op, connecting *c)
     char byte;
     s2_error *err;
 
-    if (!c->names &&
-        !(c->names = lookup_start(op->b[0].p, (int)op->n[0])))
+    if (!c->names && !(c->names = lookup_start(op->b[0].p, (int)op->n[0])))
         return s2_op_fail(op, &s2_no_memory);
     if (read(c->names->fd[0], &byte, 1) != 1) {
         op->wait_fd = c->names->fd[0];
@@ -197,8 +196,8 @@ reach(s2_op *op, connecting *c)
             op->wait_fd = c->fd;
             op->wait_directions = LIBSSH2_SESSION_BLOCK_OUTBOUND;
             if (c->until)
-                op->wait_ms = c->until > s2_now() ? (int)(c->until - s2_now()) + 1
-                                                  : 1;
+                op->wait_ms =
+                    c->until > s2_now() ? (int)(c->until - s2_now()) + 1 : 1;
             return LIBSSH2_ERROR_EAGAIN;
         }
         c->why = errno;
@@ -206,9 +205,9 @@ reach(s2_op *op, connecting *c)
             close(c->fd);
         c->fd = -1;
     }
-    err = s2_error_new(S2_C_ConnectError, LIBSSH2_ERROR_SOCKET_NONE, "connect",
-                       op->path, "port %d: %s", (int)op->n[0],
-                       strerror(c->why));
+    err =
+        s2_error_new(S2_C_ConnectError, LIBSSH2_ERROR_SOCKET_NONE, "connect",
+                     op->path, "port %d: %s", (int)op->n[0], strerror(c->why));
     if (err != &s2_no_memory)
         err->sys_errno = c->why;
     return s2_op_fail(op, err);
@@ -376,8 +375,8 @@ s2_error *
 s2_session_connect(s2_session *s, const char *host, int port, int timeout,
                    const char *known_hosts, bool verify)
 {
-    s2_op op = S2_OP(s, connect_step, "connect", &s->scope,
-                     S2_EARLY | S2_SHAKES);
+    s2_op op =
+        S2_OP(s, connect_step, "connect", &s->scope, S2_EARLY | S2_SHAKES);
     s2_knownhost *kh = NULL;
     s2_error *err = NULL;
     char *name;

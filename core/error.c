@@ -17,8 +17,12 @@ static const struct {
 #define S2_CLASS(cls, parent) {#cls, S2_C_##parent, 0, NULL, 0, 0},
 #define S2_CODE(code, cls, parent) {#cls, S2_C_##parent, code, #code, 0, 0},
 #define S2_SFTP(status, cls, kin)                                              \
-    {#cls, S2_C_SFTPProtocolError, LIBSSH2_ERROR_SFTP_PROTOCOL, #status,       \
-     (int)status, kin},
+    {#cls,                                                                     \
+     S2_C_SFTPProtocolError,                                                   \
+     LIBSSH2_ERROR_SFTP_PROTOCOL,                                              \
+     #status,                                                                  \
+     (int)status,                                                              \
+     kin},
 #include "errors.def"
 #include "errors_new.def"
 };

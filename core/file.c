@@ -10,8 +10,8 @@
 #include <string.h>
 
 enum {
-    SLICE = 4 << 20,    /* as much as one call keeps in flight */
-    NAME_CAP = 65536,   /* a longer name would lose the rest of its packet */
+    SLICE = 4 << 20,  /* as much as one call keeps in flight */
+    NAME_CAP = 65536, /* a longer name would lose the rest of its packet */
     KEPT_CAP = 65536,
 };
 
@@ -136,13 +136,15 @@ close_step(s2_op *op)
     s2_file *f = (s2_file *)op->self;
     int rc;
 
-    rc = f->raw && !S2_SESSION(op)->dead ? libssh2_sftp_close_handle(f->raw) : 0;
+    rc =
+        f->raw && !S2_SESSION(op)->dead ? libssh2_sftp_close_handle(f->raw) : 0;
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return rc;
     if (f->raw && !S2_SESSION(op)->dead) {
         f->raw = NULL;
         ((s2_sftp *)op->self->parent)->children--;
     }
+    s2_alloc_trim(&S2_SESSION(op)->alloc);
     s2_op_close(op);
     atomic_store(&f->gone, true);
     return rc;
@@ -378,8 +380,8 @@ tell_step(s2_op *op)
 {
     s2_file *f = (s2_file *)op->self;
 
-    op->r[0] = (int64_t)(libssh2_sftp_tell64(f->raw) -
-                         (f->kept.len - f->kept_used));
+    op->r[0] =
+        (int64_t)(libssh2_sftp_tell64(f->raw) - (f->kept.len - f->kept_used));
     return 0;
 }
 

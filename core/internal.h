@@ -28,6 +28,8 @@ extern s2_error s2_again, s2_no_memory;
 
 /* --- allocator: alloc.c -------------------------------------------------- */
 
+enum { S2_POOLS = 17 };
+
 typedef struct s2_block {
     void *p; /* NULL: an empty slot */
     size_t size;
@@ -45,11 +47,14 @@ typedef struct s2_alloc {
     size_t slots, used, count;
     long fail_at; /* fail the n-th allocation from now; 0: none */
     bool failed, keep;
+    void *pool[S2_POOLS]; /* free blocks, by size */
+    size_t pooled;
 } s2_alloc;
 
 void *s2_alloc_new(s2_alloc *a, size_t size);
 void *s2_alloc_resize(s2_alloc *a, void *p, size_t size);
 void s2_alloc_free(s2_alloc *a, void *p);
+void s2_alloc_trim(s2_alloc *a); /* give back what is kept for reuse */
 void s2_alloc_end(s2_alloc *a);
 
 /* --- wire: wire.c -------------------------------------------------------- */
@@ -162,17 +167,17 @@ struct s2_scope {
 };
 
 enum {
-    S2_QUICK = 1,      /* neither sends nor receives */
-    S2_EARLY = 2,      /* allowed before the handshake */
-    S2_AFTER_END = 4,  /* allowed once the connection is gone */
-    S2_AFTER_CLOSE = 8,   /* allowed on a closed object */
-    S2_AUTHED = 16,    /* needs an authenticated session */
-    S2_STATELESS = 32, /* leaves nothing behind when it would block */
-    S2_SAME_SELF = 64, /* any call of this function on the object resumes it */
-    S2_BULK = 128,     /* fills the queue: wait until it has room */
-    S2_LOCKED = 256,   /* keep the interpreter's lock: it calls back */
-    S2_CLOSES = 1024,  /* closes its object, ending other calls on it */
-    S2_SHAKES = 512,   /* makes the handshake: a failure ends the session */
+    S2_QUICK = 1,       /* neither sends nor receives */
+    S2_EARLY = 2,       /* allowed before the handshake */
+    S2_AFTER_END = 4,   /* allowed once the connection is gone */
+    S2_AFTER_CLOSE = 8, /* allowed on a closed object */
+    S2_AUTHED = 16,     /* needs an authenticated session */
+    S2_STATELESS = 32,  /* leaves nothing behind when it would block */
+    S2_SAME_SELF = 64,  /* any call of this function on the object resumes it */
+    S2_BULK = 128,      /* fills the queue: wait until it has room */
+    S2_LOCKED = 256,    /* keep the interpreter's lock: it calls back */
+    S2_CLOSES = 1024,   /* closes its object, ending other calls on it */
+    S2_SHAKES = 512,    /* makes the handshake: a failure ends the session */
 };
 
 typedef struct s2_op {
@@ -204,10 +209,10 @@ typedef struct s2_op {
     int wait_ms;                  /* try again after so long; 0: no need */
     int timeout;                  /* ms, instead of the session's; 0: as that */
     int64_t deadline;             /* when the call times out; 0: never */
-    bool idle; /* set by a step that would block, and left nothing behind */
+    bool idle;   /* set by a step that would block, and left nothing behind */
     bool raised; /* the language raised inside a callback */
-    bool left; /* the caller has gone: finish only what was begun */
-    bool owed; /* and was told to call again: keep the result for it */
+    bool left;   /* the caller has gone: finish only what was begun */
+    bool owed;   /* and was told to call again: keep the result for it */
     int rc;
     struct s2_op *next;
 } s2_op;
@@ -258,15 +263,15 @@ struct s2_session {
     bool held;                    /* language code is in a callback */
     uintptr_t holder, caller;     /* whose; who has the turn */
     s2_op *asking;                /* the call that libssh2 calls back for */
-    s2_error *dead; /* why the session is over; NULL: it is not */
-    _Atomic(s2_obj *) dropped; /* pushed by any thread, without a lock */
+    s2_error *dead;               /* why the session is over; NULL: it is not */
+    _Atomic(s2_obj *) dropped;    /* pushed by any thread, without a lock */
     s2_obj *parked;
-    unsigned generation; /* of the process that made it */
-    bool shaken;         /* the handshake went through */
-    bool expired;        /* a password was */
-    bool paired;         /* both directions prefer the same */
+    unsigned generation;     /* of the process that made it */
+    bool shaken;             /* the handshake went through */
+    bool expired;            /* a password was */
+    bool paired;             /* both directions prefer the same */
     char *prefs[S2_METHODS]; /* the program's, by LIBSSH2_METHOD_*, or NULL */
-    char *goodbye;       /* the server's reason for disconnecting */
+    char *goodbye;           /* the server's reason for disconnecting */
     atomic_bool blocking;
     atomic_long timeout;
     bool keep_reply;
@@ -305,7 +310,7 @@ struct s2_file {
     LIBSSH2_SFTP_HANDLE *raw;
     atomic_bool gone; /* libssh2 has closed it */
     s2_buf path;
-    s2_buf kept;      /* read for a caller who had left */
+    s2_buf kept; /* read for a caller who had left */
     size_t kept_used;
     struct s2_dirent *entry; /* the same, of a directory */
 };

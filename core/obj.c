@@ -114,6 +114,7 @@ s2_parked_advance(s2_session *s)
         return;
     }
     s2_owed_drop(s, obj);
+    s2_alloc_trim(&s->alloc);
     destroy(obj);
 }
 

@@ -71,8 +71,8 @@ plain_caller(void *ctx)
     return (uintptr_t)&self;
 }
 
-static s2_host host = {plain_run, plain_wait, plain_polls, plain_check,
-                       plain_caller, NULL};
+static s2_host host = {plain_run,   plain_wait,   plain_polls,
+                       plain_check, plain_caller, NULL};
 
 void
 s2_set_host(const s2_host *h)
@@ -222,7 +222,7 @@ same_call(const s2_op *left, const s2_op *op)
     for (int i = 0; i < 4; i++)
         if (!left->b[i].p != !op->b[i].p ||
             (op->park ? left->b[i].len > op->b[i].len
-                                 : left->b[i].len != op->b[i].len) ||
+                      : left->b[i].len != op->b[i].len) ||
             (left->b[i].len &&
              memcmp(left->b[i].p, op->b[i].p, left->b[i].len)))
             return false;
@@ -294,9 +294,9 @@ error_of(s2_op *op, int rc)
         unsigned long status = libssh2_sftp_last_error(sftp->raw);
         const char *name = text_of_status(status);
 
-        err = s2_error_new(s2_class_of_status(status), rc, op->func, about(op),
-                           "%s (status %lu)", name ? name : "SFTP error",
-                           status);
+        err =
+            s2_error_new(s2_class_of_status(status), rc, op->func, about(op),
+                         "%s (status %lu)", name ? name : "SFTP error", status);
         if (err != &s2_no_memory)
             err->sftp_status = (int)status;
     } else {
@@ -558,11 +558,10 @@ closed_error(const s2_op *op, const s2_obj *obj)
 {
     bool channel = !strcmp(obj->type->name, s2_channel_type.name);
 
-    return s2_error_new(channel ? S2_C_ChannelClosedError : S2_C_ClosedError,
-                        channel ? LIBSSH2_ERROR_CHANNEL_CLOSED
-                                : LIBSSH2_ERROR_BAD_USE,
-                        op->func, about(op), "the %s is closed",
-                        obj->type->name);
+    return s2_error_new(
+        channel ? S2_C_ChannelClosedError : S2_C_ClosedError,
+        channel ? LIBSSH2_ERROR_CHANNEL_CLOSED : LIBSSH2_ERROR_BAD_USE,
+        op->func, about(op), "the %s is closed", obj->type->name);
 }
 
 static s2_error *
@@ -577,8 +576,7 @@ unusable(call *c)
                 return closed_error(op, o);
     if (s->held && s->holder == c->caller)
         return s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE, op->func,
-                            NULL,
-                            "called from a callback of its own session");
+                            NULL, "called from a callback of its own session");
     if (s->dead && !(op->flags & S2_AFTER_END))
         return dead_error(op);
     if (!s->shaken && !(op->flags & S2_EARLY))
@@ -748,7 +746,7 @@ turn(call *c)
         return leave(c, err);
     if ((op->flags & S2_CLOSES) && c->blocking)
         s2_op_close(op); /* whoever is in its way leaves */
-    if (s->held) /* until the callback is over */
+    if (s->held)         /* until the callback is over */
         return wait_for(c, &s->scope, 0);
     if (!(op->flags & S2_QUICK) && !s->dead) {
         if (s->shaken)
@@ -890,8 +888,7 @@ s2_op_call(s2_op *op)
         c.state = NOT_RUN;
         if (op->flags & S2_LOCKED)
             drive_locked(&c);
-        else if ((op->flags & S2_QUICK) && !c.waiter &&
-                 s2_turn_try(&s->turn)) {
+        else if ((op->flags & S2_QUICK) && !c.waiter && s2_turn_try(&s->turn)) {
             c.state = turn(&c);
             end_turn(&c);
         } else

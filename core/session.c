@@ -219,7 +219,9 @@ kind_of(const char *name)
         return 'g';
     if (!strncmp(name, "zlib@openssh.com", 16))
         return 'd';
-    return !strncmp(name, "zlib", 4) ? 'z' : !strncmp(name, "none", 4) ? 'n' : 'b';
+    return !strncmp(name, "zlib", 4)   ? 'z'
+           : !strncmp(name, "none", 4) ? 'n'
+                                       : 'b';
 }
 
 /* Keep the names of one kind, in place; how many are left. */
@@ -281,7 +283,8 @@ pair_methods(s2_op *op, int there, int back)
                                        LIBSSH2_ERROR_METHOD_NOT_SUPPORTED,
                                        op->func, NULL,
                                        "%s one way and %s the other: libssh2 "
-                                       "needs one kind", a, b));
+                                       "needs one kind",
+                                       a, b));
 }
 
 int
@@ -505,7 +508,8 @@ static int
 method_pref_step(s2_op *op)
 {
     const char *from = op->b[0].p, **algs = NULL;
-    int count = libssh2_session_supported_algs(S2_RAW(op), (int)op->n[0], &algs);
+    int count =
+        libssh2_session_supported_algs(S2_RAW(op), (int)op->n[0], &algs);
     char *known, *to;
     int rc;
 
@@ -585,7 +589,8 @@ static int
 supported_algs_step(s2_op *op)
 {
     const char **algs = NULL;
-    int count = libssh2_session_supported_algs(S2_RAW(op), (int)op->n[0], &algs);
+    int count =
+        libssh2_session_supported_algs(S2_RAW(op), (int)op->n[0], &algs);
     bool ok = true;
 
     for (int i = 0; i < count && ok; i++)
@@ -615,8 +620,8 @@ banner_set_step(s2_op *op)
 s2_error *
 s2_session_banner_set(s2_session *s, const char *banner)
 {
-    s2_op op = S2_OP(s, banner_set_step, "libssh2_session_banner_set", NULL,
-                     ANY_TIME);
+    s2_op op =
+        S2_OP(s, banner_set_step, "libssh2_session_banner_set", NULL, ANY_TIME);
 
     s2_op_text(&op, 0, banner);
     return s2_op_call(&op);
@@ -635,8 +640,8 @@ banner_get_step(s2_op *op)
 s2_error *
 s2_session_banner_get(s2_session *s, s2_buf *text)
 {
-    s2_op op = S2_OP(s, banner_get_step, "libssh2_session_banner_get", NULL,
-                     ANY_TIME);
+    s2_op op =
+        S2_OP(s, banner_get_step, "libssh2_session_banner_get", NULL, ANY_TIME);
 
     op.dst = text;
     return s2_op_call(&op);
@@ -652,9 +657,9 @@ hostkey_step(s2_op *op)
     const char *key = libssh2_session_hostkey(S2_RAW(op), &len, &type);
 
     if (!key || !len)
-        return s2_op_fail(
-            op, s2_error_new(S2_C_SessionHostKeyError, LIBSSH2_ERROR_BAD_USE,
-                             op->func, NULL, "there is no host key"));
+        return s2_op_fail(op, s2_error_new(S2_C_SessionHostKeyError,
+                                           LIBSSH2_ERROR_BAD_USE, op->func,
+                                           NULL, "there is no host key"));
     op->r[0] = type;
     return s2_buf_set(op->dst, key, len) ? 0 : s2_op_fail(op, &s2_no_memory);
 }

@@ -18,7 +18,7 @@ sftp_finish(s2_obj *obj)
     if (!sftp->raw)
         return 0;
     return sftp->children ? LIBSSH2_ERROR_EAGAIN
-                         : libssh2_sftp_shutdown(sftp->raw);
+                          : libssh2_sftp_shutdown(sftp->raw);
 }
 
 const s2_type s2_sftp_type = {"SFTP session", sftp_finish, NULL, 1};
@@ -50,8 +50,7 @@ init_settle(s2_op *op, int rc)
 s2_error *
 s2_session_sftp_init(s2_session *s, s2_sftp **out)
 {
-    s2_op op =
-        S2_OP(s, init_step, "libssh2_sftp_init", &s->scope, S2_AUTHED);
+    s2_op op = S2_OP(s, init_step, "libssh2_sftp_init", &s->scope, S2_AUTHED);
     s2_error *err;
 
     op.settle = init_settle;
@@ -101,8 +100,8 @@ get_channel_step(s2_op *op)
 s2_error *
 s2_sftp_get_channel(s2_sftp *sftp, s2_channel **out)
 {
-    s2_op op =
-        S2_OP(sftp, get_channel_step, "libssh2_sftp_get_channel", NULL, S2_QUICK);
+    s2_op op = S2_OP(sftp, get_channel_step, "libssh2_sftp_get_channel", NULL,
+                     S2_QUICK);
     s2_error *err;
 
     if ((err = s2_op_call(&op)))
@@ -211,8 +210,8 @@ s2_sftp_rename(s2_sftp *sftp, const char *source, const char *dest, long flags)
 void
 s2_attrs_from(s2_attrs *to, const LIBSSH2_SFTP_ATTRIBUTES *from)
 {
-    *to = (s2_attrs){from->flags, from->filesize,    from->uid,  from->gid,
-                     from->permissions, from->atime, from->mtime};
+    *to = (s2_attrs){from->flags,       from->filesize, from->uid,  from->gid,
+                     from->permissions, from->atime,    from->mtime};
 }
 
 void
@@ -231,18 +230,18 @@ s2_attrs_to(LIBSSH2_SFTP_ATTRIBUTES *to, const s2_attrs *from)
 void
 s2_statvfs_from(s2_statvfs *to, const LIBSSH2_SFTP_STATVFS *from)
 {
-    *to = (s2_statvfs){from->f_bsize,  from->f_frsize, from->f_blocks,
-                       from->f_bfree,  from->f_bavail, from->f_files,
-                       from->f_ffree,  from->f_favail, from->f_fsid,
-                       from->f_flag,   from->f_namemax};
+    *to = (s2_statvfs){from->f_bsize, from->f_frsize, from->f_blocks,
+                       from->f_bfree, from->f_bavail, from->f_files,
+                       from->f_ffree, from->f_favail, from->f_fsid,
+                       from->f_flag,  from->f_namemax};
 }
 
 static int
 stat_step(s2_op *op)
 {
     LIBSSH2_SFTP_ATTRIBUTES attrs = {0};
-    int rc = libssh2_sftp_stat_ex(S2_SFTP_RAW(op), PATH(op), (int)op->n[0],
-                                  &attrs);
+    int rc =
+        libssh2_sftp_stat_ex(S2_SFTP_RAW(op), PATH(op), (int)op->n[0], &attrs);
 
     if (!rc && op->dst)
         s2_attrs_from(op->dst, &attrs);
@@ -295,8 +294,8 @@ static int
 statvfs_step(s2_op *op)
 {
     LIBSSH2_SFTP_STATVFS vfs = {0};
-    int rc = libssh2_sftp_statvfs(S2_SFTP_RAW(op), op->b[0].p, op->b[0].len,
-                                  &vfs);
+    int rc =
+        libssh2_sftp_statvfs(S2_SFTP_RAW(op), op->b[0].p, op->b[0].len, &vfs);
 
     if (!rc && op->dst)
         s2_statvfs_from(op->dst, &vfs);
@@ -362,7 +361,8 @@ probe(s2_op *op)
 static int
 verify(s2_op *op, int from, int to)
 {
-    int rc = ask_link(op, op->b[from].p, op->b[from].len, LIBSSH2_SFTP_READLINK);
+    int rc =
+        ask_link(op, op->b[from].p, op->b[from].len, LIBSSH2_SFTP_READLINK);
 
     if (rc > 0 && (size_t)rc == op->b[to].len &&
         !memcmp(op->state, op->b[to].p, (size_t)rc)) {
@@ -412,10 +412,10 @@ link_step(s2_op *op)
         if (rc)
             return rc;
     }
-    return s2_op_fail(op, s2_error_new(S2_C_SFTPProtocolError,
-                                       LIBSSH2_ERROR_SFTP_PROTOCOL, op->func,
-                                       op->path,
-                                       "refused; this libssh2 loses the reason"));
+    return s2_op_fail(
+        op, s2_error_new(S2_C_SFTPProtocolError, LIBSSH2_ERROR_SFTP_PROTOCOL,
+                         op->func, op->path,
+                         "refused; this libssh2 loses the reason"));
 }
 
 static void

@@ -30,10 +30,9 @@ s2_wire_open(s2_wire *w, int fd, bool ours)
 
         if (own >= 0 && !ours)
             close(own);
-        s2_error *err =
-            s2_error_new(S2_C_BadSocketError, LIBSSH2_ERROR_BAD_SOCKET,
-                         "handshake", NULL, "descriptor %d: %s", fd,
-                         strerror(why));
+        s2_error *err = s2_error_new(
+            S2_C_BadSocketError, LIBSSH2_ERROR_BAD_SOCKET, "handshake", NULL,
+            "descriptor %d: %s", fd, strerror(why));
         err->sys_errno = why;
         return err;
     }

@@ -28,7 +28,7 @@ static void
 define_errors(VALUE module)
 {
     static const char *const attributes[] = {
-        "code", "name", "func", "text", "path", "sftp_status", "done", "errno"};
+        "code", "name", "func", "text", "path", "sftp_status", "done"};
     bool above[S2_CLASS_COUNT] = {false};
 
     for (int i = 0; i < S2_CLASS_COUNT; i++)
@@ -85,11 +85,8 @@ static void
 raise_error(s2_error *err)
 {
     VALUE message, exc;
-    char *text;
+    char *text = s2_error_message(err);
 
-    if (err == &s2_raised)
-        raise_pending();
-    text = s2_error_message(err);
     message = message_value(text);
     free(text);
     exc = rb_class_new_instance(1, &message, error_class[err->cls]);

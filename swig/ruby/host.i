@@ -47,6 +47,13 @@ protect(VALUE (*fn)(VALUE), VALUE arg)
     return S2_RAISED;
 }
 
+static bool
+is_pending(void)
+{
+    return RHASH_SIZE(pending) &&
+           !NIL_P(rb_hash_lookup(pending, fibre_number()));
+}
+
 NORETURN(static void raise_pending(void));
 static void
 raise_pending(void)
@@ -69,10 +76,7 @@ static int
 host_check(void *ctx)
 {
     (void)ctx;
-    if (RHASH_SIZE(pending) &&
-        !NIL_P(rb_hash_lookup(pending, fibre_number())))
-        return S2_RAISED;
-    return protect(check_interrupts, Qnil);
+    return is_pending() ? S2_RAISED : protect(check_interrupts, Qnil);
 }
 
 struct job {

@@ -23,6 +23,10 @@ outcome(s2_error *err, VALUE self)
 {
     int directions;
 
+    if (is_pending()) {
+        s2_error_free(err);
+        raise_pending();
+    }
     if (!err)
         return Qundef;
     if (err->code != LIBSSH2_ERROR_EAGAIN)
@@ -90,8 +94,8 @@ truth_of(VALUE value)
     if (value == Qtrue || value == Qfalse)
         return value == Qtrue;
     if (!RB_INTEGER_TYPE_P(value))
-        rb_raise(rb_eTypeError, "%" PRIsVALUE " is neither true nor false",
-                 rb_inspect(value));
+        rb_raise(rb_eTypeError, "no implicit conversion of %" PRIsVALUE
+                 " into true or false", rb_obj_class(value));
     return value != INT2FIX(0);
 }
 

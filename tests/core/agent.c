@@ -914,7 +914,7 @@ const char *__lsan_default_suppressions(void);
 const char *
 __lsan_default_suppressions(void)
 {
-    return "leak:_libssh2_userauth_publickey";
+    return "leak:_libssh2_userauth_publickey\nleak:libssh2.so\n";
 }
 
 static void

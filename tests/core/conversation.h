@@ -24,9 +24,9 @@ fixture(const char *name)
 static inline s2_error *
 log_in(s2_session *s)
 {
-    s2_error *err = s2_session_connect(s, fixture("SSH2_HOST"),
-                                       atoi(fixture("SSH2_PORT")), 20000,
-                                       fixture("SSH2_KNOWN_HOSTS"), true);
+    s2_error *err =
+        s2_session_connect(s, fixture("SSH2_HOST"), atoi(fixture("SSH2_PORT")),
+                           20000, fixture("SSH2_KNOWN_HOSTS"), true);
 
     return err ? err
                : s2_session_userauth_publickey_fromfile(

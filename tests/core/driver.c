@@ -99,8 +99,9 @@ static atomic_bool finished;
 static unsigned char
 byte_at(int number, int write, size_t offset)
 {
-    uint32_t x = (uint32_t)(number * 7919 + write * 104729 + (int)(offset >> 2)) *
-                 2654435761u;
+    uint32_t x =
+        (uint32_t)(number * 7919 + write * 104729 + (int)(offset >> 2)) *
+        2654435761u;
 
     return (unsigned char)((x >> 24) ^ (offset & 3) * 85 ^ (unsigned)write);
 }
@@ -290,7 +291,8 @@ control(const char *word)
 
     snprintf(at.sun_path, sizeof at.sun_path, "%s", fixture("SSH2_CONTROL"));
     if (connect(fd, (struct sockaddr *)&at, sizeof at) ||
-        write(fd, word, strlen(word)) < 0 || read(fd, answer, sizeof answer) < 0)
+        write(fd, word, strlen(word)) < 0 ||
+        read(fd, answer, sizeof answer) < 0)
         perror(word);
     close(fd);
 }
@@ -335,8 +337,9 @@ check_file(worker *w)
         }
         if (n < w->wrote[i].done ||
             (w->wrote[i].whole && n != w->wrote[i].len)) {
-            fprintf(stderr, "thread %d: write %d of %zu: %zu in the file, "
-                            "%zu reported\n",
+            fprintf(stderr,
+                    "thread %d: write %d of %zu: %zu in the file, "
+                    "%zu reported\n",
                     w->number, i, w->wrote[i].len, n, w->wrote[i].done);
             w->wrong++;
             break;
@@ -416,9 +419,10 @@ main(int argc, char **argv)
         check_file(&workers[i]);
         failed += workers[i].wrong;
     }
-    printf("driver: seed %llu, %d threads, %lu calls, %lu abandoned, %lu waits, "
-           "%lu stops, %d wrong\n",
-           (unsigned long long)seed, threads, calls, abandoned,
-           (unsigned long)turns_waited, stops, failed);
+    printf(
+        "driver: seed %llu, %d threads, %lu calls, %lu abandoned, %lu waits, "
+        "%lu stops, %d wrong\n",
+        (unsigned long long)seed, threads, calls, abandoned,
+        (unsigned long)turns_waited, stops, failed);
     return failed != 0;
 }

@@ -13,6 +13,7 @@
 A command runs by /bin/sh; SFTP serves this machine's files.
 """
 import asyncio
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -70,19 +71,32 @@ class Server(asyncssh.SSHServer):
         return name, instruction, "", prompts
 
 
+async def pump(source, sink):
+    with contextlib.suppress(ConnectionError, asyncssh.Error):
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+
+
+async def feed(process, job):
+    await pump(process.stdin, job.stdin)
+    job.stdin.close()
+
+
 async def serve(process):
     """Run the command, or a shell, with the channel as its three streams."""
     command = process.command
-    argv = ["/bin/sh"] + (["-c", command] if command else [])
+    pipe = asyncio.subprocess.PIPE
     job = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+        "/bin/sh", *(["-c", command] if command else []),
+        stdin=pipe, stdout=pipe, stderr=pipe)
     process.signal_received = lambda name: job.send_signal(
         signal.Signals[f"SIG{name}"])
-    await process.redirect(job.stdin, job.stdout, job.stderr)
+    feeding = asyncio.create_task(feed(process, job))
+    await asyncio.gather(pump(job.stdout, process.stdout),
+                         pump(job.stderr, process.stderr))
     status = await job.wait()
-    await process.stdout.drain()
-    await process.stderr.drain()
+    feeding.cancel()
     if status < 0:
         process.exit_with_signal(signal.Signals(-status).name[3:])
     else:

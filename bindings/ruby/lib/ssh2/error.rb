@@ -15,6 +15,10 @@ module SSH2
   # done::        how many bytes had been written
   # errno::       the system's number for it, or nil
   module Error
+    def errno
+      @errno || (super if defined?(super))
+    end
+
     def to_s
       @message || super
     end
