@@ -677,9 +677,8 @@ auth_step(s2_op *op)
 
     if (!t)
         return s2_op_fail(op, &s2_no_memory);
-    /* The server never answers once it is content. */
-    if (!t->tried && libssh2_userauth_authenticated(S2_RAW(op)))
-        return 0;
+    if (!t->tried && (rc = s2_op_let_in(op)))
+        return rc;
     if (!t->keys.count && all && (rc = list(op, t)))
         return rc;
     t->cls = S2_C_AgentAuthenticationError;

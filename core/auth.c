@@ -25,6 +25,16 @@ s2_session_userauth_authenticated(s2_session *s)
     return op.r[0] != 0;
 }
 
+int
+s2_op_let_in(s2_op *op)
+{
+    if (!libssh2_userauth_authenticated(S2_RAW(op)))
+        return 0;
+    return s2_op_fail(op, s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE,
+                                       op->func, op->path,
+                                       "the session is authenticated already"));
+}
+
 static int
 list_step(s2_op *op)
 {
@@ -70,8 +80,10 @@ static int
 password_step(s2_op *op)
 {
     s2_session *s = S2_SESSION(op);
-    int rc;
+    int rc = s2_op_let_in(op);
 
+    if (rc)
+        return rc;
     if (s->expired)
         return s2_op_fail(op,
                           s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE,
@@ -103,9 +115,12 @@ s2_session_userauth_password(s2_session *s, const char *username,
 static int
 fromfile_step(s2_op *op)
 {
-    return libssh2_userauth_publickey_fromfile_ex(
-        S2_RAW(op), op->b[0].p, (unsigned)op->b[0].len, op->b[3].p, op->b[1].p,
-        op->b[2].p);
+    int rc = s2_op_let_in(op);
+
+    return rc ? rc
+              : libssh2_userauth_publickey_fromfile_ex(
+                    S2_RAW(op), op->b[0].p, (unsigned)op->b[0].len, op->b[3].p,
+                    op->b[1].p, op->b[2].p);
 }
 
 s2_error *
@@ -128,9 +143,12 @@ s2_session_userauth_publickey_fromfile(s2_session *s, const char *username,
 static int
 frommemory_step(s2_op *op)
 {
-    return libssh2_userauth_publickey_frommemory(
-        S2_RAW(op), op->b[0].p, op->b[0].len, op->b[3].p, op->b[3].len,
-        op->b[1].p, op->b[1].len, op->b[2].p);
+    int rc = s2_op_let_in(op);
+
+    return rc ? rc
+              : libssh2_userauth_publickey_frommemory(
+                    S2_RAW(op), op->b[0].p, op->b[0].len, op->b[3].p,
+                    op->b[3].len, op->b[1].p, op->b[1].len, op->b[2].p);
 }
 
 s2_error *
@@ -158,10 +176,12 @@ hostbased_step(s2_op *op)
     /* One text holds both names: host, NUL, user. */
     const char *host = op->b[0].p, *user = host + strlen(host) + 1;
     unsigned user_len = (unsigned)strlen(user);
+    int rc = s2_op_let_in(op);
 
-    return libssh2_userauth_hostbased_fromfile_ex(
-        S2_RAW(op), user, user_len, op->b[3].p, op->b[1].p, op->b[2].p, host,
-        (unsigned)strlen(host), user, user_len);
+    return rc ? rc
+              : libssh2_userauth_hostbased_fromfile_ex(
+                    S2_RAW(op), user, user_len, op->b[3].p, op->b[1].p,
+                    op->b[2].p, host, (unsigned)strlen(host), user, user_len);
 }
 
 s2_error *
@@ -277,8 +297,10 @@ static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(respond)
 static int
 interactive_step(s2_op *op)
 {
-    int rc;
+    int rc = s2_op_let_in(op);
 
+    if (rc)
+        return rc;
     S2_SESSION(op)->asking = op;
     rc = libssh2_userauth_keyboard_interactive_ex(
         S2_RAW(op), op->b[0].p, (unsigned)op->b[0].len, respond);

@@ -237,6 +237,9 @@ void s2_op_close(s2_op *op);
 int s2_op_null(s2_op *op);
 /* The scope in which a call on the object was left, or NULL. */
 s2_scope *s2_scope_left(s2_obj *obj);
+/* For a step that authenticates: fail if the session was let in, since the
+ * server never answers then. */
+int s2_op_let_in(s2_op *op);
 /* For finish and destroy: forget what was left in a scope. */
 void s2_record_drop(s2_scope *scope);
 /* For the end of an object: forget the results that were kept for it. */
