@@ -26,7 +26,7 @@ class_of(size_t size)
 {
     size_t i = (size + UNIT - 1) / UNIT;
 
-    return MOST && i > 1 && i < S2_POOLS ? i : 0;
+    return MOST > 0 && i > 1 && i < S2_POOLS ? i : 0;
 }
 
 static void *

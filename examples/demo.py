@@ -94,11 +94,13 @@ def upload(sftp, names):
                 sftp.mkdir(REMOTE / folder, 0o755)
                 made.add(folder)
         flags = LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC
-        with sftp.open(REMOTE / name, flags, 0o644) as remote:
-            with open(TREE / name, "rb") as local:
-                while data := local.read(CHUNK):
-                    done += remote.write(data)[1]
-                    progress("upload", done, total)
+        with (
+            sftp.open(REMOTE / name, flags, 0o644) as remote,
+            open(TREE / name, "rb") as local,
+        ):
+            while data := local.read(CHUNK):
+                done += remote.write(data)[1]
+                progress("upload", done, total)
     return done
 
 
@@ -106,11 +108,13 @@ def download(sftp, names, total):
     done = 0
     for name in names:
         (BACK / name).parent.mkdir(parents=True, exist_ok=True)
-        with sftp.open(REMOTE / name, LIBSSH2_FXF_READ, 0) as remote:
-            with open(BACK / name, "wb") as local:
-                while data := remote.read(CHUNK)[1]:
-                    done += local.write(data)
-                    progress("download", done, total)
+        with (
+            sftp.open(REMOTE / name, LIBSSH2_FXF_READ, 0) as remote,
+            open(BACK / name, "wb") as local,
+        ):
+            while data := remote.read(CHUNK)[1]:
+                done += local.write(data)
+                progress("download", done, total)
     return done
 
 

@@ -10,7 +10,17 @@ import threading
 import time
 import unittest
 
-from common import ENV, HOST, PORT, SANITIZED, Relay, connect, run, server, read_all
+from common import (
+    ENV,
+    HOST,
+    PORT,
+    SANITIZED,
+    Relay,
+    connect,
+    read_all,
+    run,
+    server,
+)
 from ssh2.session import Session
 from ssh2.sftp import LIBSSH2_FXF_READ
 

@@ -55,6 +55,7 @@ Minitest.extensions << "tap"
 
 files = ARGV.empty? ? Dir.glob(File.join(__dir__, "test_*.rb")) : ARGV
 files = files.sort.map { |file| File.expand_path(file) }
+$LOAD_PATH.map! { |path| File.expand_path(path) }
 ENV["RUBYLIB"] = $LOAD_PATH.join(":") # for what the tests start
 Dir.chdir(ENV.fetch("SSH2_TMP"))
 ARGV.replace(["--seed=1"])
