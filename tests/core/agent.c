@@ -909,7 +909,8 @@ sshd(void)
 }
 
 /* libssh2 1.11 forgets a name when a key has no algorithm the server lists. */
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *
+__lsan_default_suppressions(void);
 
 const char *
 __lsan_default_suppressions(void)
