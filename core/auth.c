@@ -6,6 +6,7 @@
  */
 #include "internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static int
@@ -193,12 +194,14 @@ s2_session_userauth_hostbased_fromfile(s2_session *s, const char *username,
 {
     s2_op op = S2_OP(s, hostbased_step,
                      "libssh2_userauth_hostbased_fromfile_ex", &s->scope, 0);
-    s2_buf names = {0};
+    size_t host_len = strlen(hostname) + 1, user_len = strlen(username);
+    s2_buf names = {malloc(host_len + user_len + 1), host_len + user_len};
     s2_error *err;
 
-    if (!s2_buf_set(&names, hostname, strlen(hostname) + 1 + strlen(username)))
+    if (!names.data)
         return &s2_no_memory;
-    strcpy(names.data + strlen(hostname) + 1, username);
+    memcpy(names.data, hostname, host_len);
+    memcpy(names.data + host_len, username, user_len + 1);
     s2_op_bytes(&op, 0, names.data, names.len);
     s2_op_text(&op, 1, privatekey);
     s2_op_text(&op, 2, passphrase);

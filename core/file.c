@@ -38,6 +38,26 @@ file_finish(s2_obj *obj)
     return rc;
 }
 
+static int
+give_back_step(s2_op *op)
+{
+    return file_finish(op->self);
+}
+
+int
+s2_file_give_back(s2_file *f)
+{
+    s2_scope *scope = &((s2_sftp *)f->obj.parent)->scope;
+    int rc;
+
+    if (f->raw && (scope->live || scope->parked))
+        return LIBSSH2_ERROR_EAGAIN;
+    rc = file_finish(&f->obj);
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        s2_record_leave(scope, &f->obj, give_back_step);
+    return rc;
+}
+
 static void
 file_destroy(s2_obj *obj)
 {
@@ -82,7 +102,6 @@ open_settle(s2_op *op, int rc)
 
     if (rc < 0)
         return;
-    sftp->children++;
     s2_release(file_new(sftp, op->state, op->b[0].p, op->b[0].len));
 }
 
@@ -92,7 +111,7 @@ open_counted(s2_op *op)
 {
     int rc = open_step(op);
 
-    if (rc >= 0 && !op->left)
+    if (rc >= 0)
         ((s2_sftp *)op->self)->children++;
     return rc;
 }
@@ -196,7 +215,9 @@ read_step(s2_op *op)
     if (op->left && !op->dst) {
         if (op->cap > KEPT_CAP)
             op->cap = KEPT_CAP;
-        if (!(op->dst = op->state = malloc(op->cap)))
+        if (!op->state)
+            op->state = malloc(op->cap);
+        if (!(op->dst = op->state))
             return s2_op_fail(op, &s2_no_memory);
     }
     n = libssh2_sftp_read(f->raw, op->dst, op->cap);
@@ -234,7 +255,14 @@ s2_file_read(s2_file *f, void *dst, size_t cap, size_t *len)
     }
     if (!(err = s2_op_call(&op)))
         *len = (size_t)op.r[0];
+    free(op.state); /* of a read that was taken up again */
     return err;
+}
+
+static uint64_t
+position(const s2_file *f)
+{
+    return libssh2_sftp_tell64(f->raw) - (f->kept.len - f->kept_used);
 }
 
 /* --- writing ------------------------------------------------------------- */
@@ -246,6 +274,11 @@ write_step(s2_op *op)
 {
     s2_file *f = (s2_file *)op->self;
 
+    /* Where the reader is, not where libssh2 has read ahead for one who left. */
+    if (f->kept.len > f->kept_used)
+        libssh2_sftp_seek64(f->raw, position(f));
+    s2_buf_free(&f->kept);
+    f->kept_used = 0;
     while (op->done < op->b[0].len) {
         size_t left = op->b[0].len - op->done;
         ssize_t n;
@@ -378,10 +411,7 @@ s2_file_seek64(s2_file *f, uint64_t offset)
 static int
 tell_step(s2_op *op)
 {
-    s2_file *f = (s2_file *)op->self;
-
-    op->r[0] =
-        (int64_t)(libssh2_sftp_tell64(f->raw) - (f->kept.len - f->kept_used));
+    op->r[0] = (int64_t)position((s2_file *)op->self);
     return 0;
 }
 

@@ -103,6 +103,7 @@ typedef struct s2_waiter {
     int need;              /* directions of the session's socket, or 0 */
 } s2_waiter;
 
+void s2_watch_forks(void);
 s2_waiter *s2_waiter_get(void); /* NULL when descriptors run out */
 void s2_waiter_put(s2_waiter *w);
 void s2_waiter_wake(s2_waiter *w);
@@ -235,6 +236,8 @@ int s2_op_fail(s2_op *op, s2_error *err);
 void s2_op_close(s2_op *op);
 /* For a step: libssh2 answered NULL; why? */
 int s2_op_null(s2_op *op);
+/* Leave a step of its own to whoever comes next in the scope. */
+void s2_record_leave(s2_scope *scope, s2_obj *self, int (*step)(s2_op *));
 /* The scope in which a call on the object was left, or NULL. */
 s2_scope *s2_scope_left(s2_obj *obj);
 /* For a step that authenticates: fail if the session was let in, since the
@@ -323,6 +326,7 @@ void s2_attrs_to(LIBSSH2_SFTP_ATTRIBUTES *to, const s2_attrs *from);
 void s2_statvfs_from(s2_statvfs *to, const LIBSSH2_SFTP_STATVFS *from);
 s2_error *s2_knownhost_types(s2_knownhost *kh, const char *host, int port,
                              s2_buf *prefs);
+int s2_file_give_back(s2_file *f);
 s2_channel *s2_channel_new(void *parent, LIBSSH2_CHANNEL *raw, bool borrowed);
 
 #define S2_SESSION(op) ((op)->self->session)

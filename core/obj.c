@@ -60,6 +60,8 @@ s2_release(void *object)
         } else {
             s2_session *s = obj->session;
 
+            /* The list's own: what is settled later may still make children. */
+            atomic_store(&obj->refs, 1);
             obj->next_parked = atomic_load(&s->dropped);
             while (!atomic_compare_exchange_weak(&s->dropped, &obj->next_parked,
                                                  obj))
@@ -91,11 +93,26 @@ collect(s2_session *s)
     }
 }
 
+/* Give a handle of libssh2's back, one step; EAGAIN if there is more to do. */
+static int
+advance(s2_session *s, s2_obj *obj)
+{
+    s2_scope *left = s2_scope_left(obj);
+
+    /* A call that was left still works with the object. */
+    if (left && s2_record_advance(s, left))
+        return LIBSSH2_ERROR_EAGAIN;
+    s2_owed_drop(s, obj);
+    /* A file's close must not come amid another call's packet. */
+    if (obj->type == &s2_file_type)
+        return s2_file_give_back((s2_file *)obj);
+    return obj->type->finish(obj);
+}
+
 void
 s2_parked_advance(s2_session *s)
 {
     s2_obj *obj;
-    s2_scope *left;
 
     if (atomic_load(&s->dropped))
         collect(s);
@@ -103,9 +120,7 @@ s2_parked_advance(s2_session *s)
         return;
     s->parked = obj->next_parked;
     obj->next_parked = NULL;
-    /* A call that was left still works with the object. */
-    if (((left = s2_scope_left(obj)) && s2_record_advance(s, left)) ||
-        obj->type->finish(obj) == LIBSSH2_ERROR_EAGAIN) {
+    if (advance(s, obj) == LIBSSH2_ERROR_EAGAIN) {
         s2_obj **end = &s->parked; /* the next one's turn first */
 
         while (*end)
@@ -113,7 +128,6 @@ s2_parked_advance(s2_session *s)
         *end = obj;
         return;
     }
-    s2_owed_drop(s, obj);
     s2_alloc_trim(&s->alloc);
     destroy(obj);
 }

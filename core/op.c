@@ -128,6 +128,20 @@ record_free(s2_op *op)
 }
 
 void
+s2_record_leave(s2_scope *scope, s2_obj *self, int (*step)(s2_op *))
+{
+    s2_op *op = calloc(1, sizeof *op);
+
+    if (op) {
+        *op = (s2_op)S2_OP(self, step, "", scope, S2_SAME_SELF);
+        op->left = true;
+        scope->parked = op;
+    } else {
+        s2_session_end(self->session, &s2_no_memory);
+    }
+}
+
+void
 s2_record_drop(s2_scope *scope)
 {
     s2_op *left = scope->parked;
@@ -468,7 +482,8 @@ wait_for(call *c, const s2_scope *scope, int need)
 {
     s2_session *s = c->s;
     s2_waiter *w = c->waiter;
-    int64_t now = s2_now(), next = s->shaken ? s->keep_next : 0;
+    int64_t now = s2_now();
+    int64_t next = s->shaken && !s->held && !s->dead ? s->keep_next : 0;
 
     if (!c->blocking)
         return leave(c, &s2_again);
@@ -614,6 +629,18 @@ keep_alive(s2_session *s)
     libssh2_keepalive_send(s->raw, &next);
 }
 
+/* What each turn does for those who are not there. */
+static void
+house_keeping(s2_session *s)
+{
+    uint64_t received = s->wire.received;
+
+    s2_parked_advance(s);
+    keep_alive(s);
+    if (s->wire.received != received)
+        wake_readers(s);
+}
+
 /* Try a step, and see what it has done to the session whatever it answers. */
 static int
 try_step(s2_session *s, s2_op *op)
@@ -704,6 +731,7 @@ finish_parked(call *c)
     if (!left || !same_call(left, c->op))
         return s2_record_advance(c->s, scope);
     c->op->state = left->state;
+    c->op->done = left->done;
     memcpy(c->op->r, left->r, sizeof left->r);
     c->begun = true;
     scope->parked = NULL;
@@ -719,8 +747,11 @@ drain(call *c)
     if (!(c->op->flags & S2_BULK) || s->dead)
         return DONE;
     s2_wire_flush(&s->wire);
-    if (s->wire.end_code) {
+    if (s->wire.end_code)
         s2_session_end(s, lost(s));
+    else if (!s->held)
+        house_keeping(s);
+    if (s->dead) {
         s2_error_free(c->err);
         c->err = dead_error(c->op);
         return DONE;
@@ -736,10 +767,13 @@ turn(call *c)
 {
     s2_op *op = c->op;
     s2_session *s = c->s;
+    bool watched = c->waiter && s->watcher == c->waiter;
     s2_error *err;
     int rc;
 
     stop_waiting(c);
+    if (watched) /* what woke it may have been for another */
+        wake_readers(s);
     if (c->finished)
         return drain(c);
     if ((err = unusable(c)))
@@ -756,8 +790,7 @@ turn(call *c)
             s2_session_end(s, lost(s));
             return leave(c, dead_error(op));
         }
-        s2_parked_advance(s);
-        keep_alive(s);
+        house_keeping(s);
     }
     if (op->scope) {
         if (op->scope->live && op->scope->live != c->id)

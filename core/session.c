@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifndef SSH2_LIBSSH2_REVISION
 #define SSH2_LIBSSH2_REVISION NULL /* the system's: ask it */
@@ -112,6 +113,8 @@ s2_session_create(void)
 {
     s2_session *s = s2_obj_new(&s2_session_type, sizeof *s, NULL);
 
+    s2_watch_forks();
+
     if (!s)
         return NULL;
     s->wire.fd = s->wire.user_fd = -1;
@@ -140,6 +143,13 @@ session_destroy(s2_obj *obj)
 {
     s2_session *s = (s2_session *)obj;
 
+    /* In a child another thread may have been amid any of this. */
+    if (s->generation != s2_generation) {
+        if (s->wire.fd >= 0)
+            close(s->wire.fd);
+        return;
+    }
+    atomic_store(&obj->refs, 1); /* what is settled still has a parent */
     s2_owed_drop(s, NULL);
     s->wire.ending = true;
     s->alloc.keep = true;

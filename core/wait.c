@@ -90,18 +90,25 @@ after_fork_in_child(void)
 }
 
 static void
-watch_forks(void)
+register_forks(void)
 {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+void
+s2_watch_forks(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, register_forks);
 }
 
 s2_waiter *
 s2_waiter_get(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     s2_waiter *w;
 
-    pthread_once(&once, watch_forks);
+    s2_watch_forks();
     pthread_mutex_lock(&pool_mutex);
     if ((w = pool))
         pool = w->next;

@@ -33,7 +33,8 @@ s2_wire_open(s2_wire *w, int fd, bool ours)
         s2_error *err = s2_error_new(
             S2_C_BadSocketError, LIBSSH2_ERROR_BAD_SOCKET, "handshake", NULL,
             "descriptor %d: %s", fd, strerror(why));
-        err->sys_errno = why;
+        if (err != &s2_no_memory)
+            err->sys_errno = why;
         return err;
     }
     s2_wire_close(w);

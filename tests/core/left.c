@@ -1,0 +1,167 @@
+/*
+ * What callers leave behind: calls that would block and are never repeated, or
+ * repeated late; objects dropped amid them.  Beside a real server.
+ */
+#include "conversation.h"
+
+#include <unistd.h>
+
+enum { SIZE = 8000000 };
+
+static void
+must(s2_error *err)
+{
+    char *message = err ? s2_error_message(err) : NULL;
+
+    if (err) {
+        printf("not ok - %s\n", message);
+        exit(1);
+    }
+}
+
+/* Begin a call and leave it: it may have gone through at once. */
+static void
+left(s2_error *err)
+{
+    if (err && err->code != LIBSSH2_ERROR_EAGAIN)
+        must(err);
+    s2_error_free(err);
+}
+
+static s2_session *
+begin(s2_sftp **sftp)
+{
+    s2_session *s = s2_session_create();
+
+    must(log_in(s));
+    if (sftp)
+        must(s2_session_sftp_init(s, sftp));
+    return s;
+}
+
+/* Each call gives what was dropped back by a step. */
+static void
+go_on(s2_session *s)
+{
+    for (int i = 0; i < 12; i++) {
+        s2_channel *ch = NULL;
+
+        must(s2_session_open_session(s, &ch));
+        s2_release(ch);
+    }
+}
+
+static void
+a_session_goes_with_an_opening_that_nobody_wants(void)
+{
+    s2_session *s = begin(NULL);
+    s2_channel *ch = NULL;
+    s2_sftp *sftp = NULL;
+
+    s2_session_set_blocking(s, false);
+    left(s2_session_open_session(s, &ch));
+    s2_session_set_blocking(s, true);
+    must(s2_session_sftp_init(s, &sftp));
+    s2_release(sftp);
+    s2_release(ch);
+    s2_release(s);
+}
+
+static void
+an_sftp_goes_with_an_opening_that_nobody_wants(void)
+{
+    s2_sftp *sftp = NULL;
+    s2_session *s = begin(&sftp);
+    s2_file *f = NULL;
+
+    s2_session_set_blocking(s, false);
+    left(s2_sftp_open(sftp, fixture("SSH2_KEY"), LIBSSH2_FXF_READ, 0, &f));
+    s2_release(f);
+    s2_release(sftp);
+    s2_session_set_blocking(s, true);
+    go_on(s);
+    s2_release(s);
+}
+
+static void
+a_file_opened_late_is_counted(void)
+{
+    s2_sftp *sftp = NULL;
+    s2_session *s = begin(&sftp);
+    s2_file *first = NULL, *late = NULL;
+    s2_attrs attrs;
+
+    must(s2_sftp_open(sftp, fixture("SSH2_KEY"), LIBSSH2_FXF_READ, 0, &first));
+    s2_session_set_blocking(s, false);
+    left(s2_sftp_open(sftp, fixture("SSH2_KEY"), LIBSSH2_FXF_READ, 0, &late));
+    s2_session_set_blocking(s, true);
+    must(s2_sftp_stat(sftp, "/", &attrs));
+    if (!late)
+        must(s2_sftp_open(sftp, fixture("SSH2_KEY"), LIBSSH2_FXF_READ, 0,
+                          &late));
+    must(s2_file_close(late));
+    must(s2_sftp_close(sftp));
+    must(s2_file_close(first));
+    s2_release(late);
+    s2_release(first);
+    s2_release(sftp);
+    s2_release(s);
+}
+
+/* Other calls go in between, and handles are dropped: no byte comes twice. */
+static void
+a_write_taken_up_again_writes_once(void)
+{
+    s2_sftp *sftp = NULL;
+    s2_session *s = begin(&sftp);
+    s2_file *f = NULL;
+    char *bytes = malloc(SIZE + 1), path[512];
+    size_t done = 0, written, found;
+    FILE *local;
+
+    for (int i = 0; i < SIZE; i++)
+        bytes[i] = (char)(i / 7 + i / 997);
+    snprintf(path, sizeof path, "%s/left", fixture("SSH2_TMP"));
+    must(s2_sftp_open(sftp, path, LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT, 0600,
+                      &f));
+    for (int i = 0; done < SIZE; i++) {
+        s2_attrs attrs;
+        s2_file *other = NULL;
+
+        s2_session_set_blocking(s, false);
+        left(s2_file_write(f, bytes + done, SIZE - done, &written));
+        done += written;
+        if (i % 2)
+            left(s2_sftp_stat(sftp, "/", &attrs));
+        else
+            left(s2_sftp_open(sftp, "/", LIBSSH2_FXF_READ, 0, &other));
+        s2_release(other);
+        usleep(300);
+    }
+    s2_session_set_blocking(s, true);
+    must(s2_file_close(f));
+    local = fopen(path, "rb");
+    found = fread(bytes, 1, SIZE + 1, local);
+    fclose(local);
+    for (size_t i = 0; i < found; i++)
+        if (found != SIZE || bytes[i] != (char)((int)i / 7 + (int)i / 997)) {
+            printf("not ok - byte %zu of %zu differs\n", i, found);
+            exit(1);
+        }
+    free(bytes);
+    s2_release(f);
+    s2_release(sftp);
+    s2_release(s);
+}
+
+int
+main(void)
+{
+    must(s2_init());
+    a_session_goes_with_an_opening_that_nobody_wants();
+    an_sftp_goes_with_an_opening_that_nobody_wants();
+    a_file_opened_late_is_counted();
+    a_write_taken_up_again_writes_once();
+    printf("left: what was left behind did no harm\n");
+    return 0;
+}
