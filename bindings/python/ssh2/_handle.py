@@ -1,10 +1,15 @@
 """What the classes over an object of the C core have in common."""
 
-from typing import Any, NoReturn, SupportsIndex, TypeVar
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, NoReturn, ParamSpec, SupportsIndex, TypeVar
 
 from . import binding
 
 _C = TypeVar("_C", bound=type)
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 _module: Any = getattr(binding, "_binding")
 _Swig = type(getattr(binding.SFTPAttributes(), "this"))
 
@@ -47,3 +52,22 @@ def adopt(cls: _C) -> _C:
     if not hasattr(_module, f"new_{name}"):
         setattr(cls, "__init__", _refuse)
     return cls
+
+
+def deprecated(
+    successor: str,
+) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Warn whoever calls this method that another one took its place."""
+
+    def decorate(method: Callable[_P, _R]) -> Callable[_P, _R]:
+        text = f"{method.__qualname__} is deprecated: use {successor}"
+
+        @functools.wraps(method)
+        def warn(*args: _P.args, **keywords: _P.kwargs) -> _R:
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
+            return method(*args, **keywords)
+
+        setattr(warn, "__deprecated__", text)
+        return warn
+
+    return decorate

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from . import binding
-from ._handle import Handle, adopt
+from ._handle import Handle, adopt, deprecated
 
 if TYPE_CHECKING:
     from .session import Session
@@ -47,6 +47,7 @@ class Channel(Handle, binding.Channel):
     def window_write(self) -> int:
         return self.window_write_ex()
 
+    @deprecated("receive_window_adjust2")
     def receive_window_adjust(self, adjustment: int, force: int) -> int:
         """Let the peer send more; how much it may send then."""
         return super().receive_window_adjust2(adjustment, force)
@@ -56,11 +57,17 @@ class Channel(Handle, binding.Channel):
         rc = super().receive_window_adjust2(adjustment, force)
         return min(rc, 0)
 
+    @deprecated("handle_extended_data2")
     def handle_extended_data(self, ignore_mode: int) -> int:
         return self.handle_extended_data2(ignore_mode)
 
+    @deprecated("handle_extended_data2")
     def ignore_extended_data(self, ignore_mode: int) -> int:
         return self.handle_extended_data2(ignore_mode)
+
+    @deprecated("Session.block_directions")
+    def poll_channel_read(self, extended: int) -> int:
+        return super().poll_channel_read(extended)
 
     def __enter__(self) -> "Channel":
         return self

@@ -4,7 +4,7 @@ from base64 import b64decode
 from typing import Any
 
 from . import binding
-from ._handle import Handle, adopt
+from ._handle import Handle, adopt, deprecated
 from .binding import (
     LIBSSH2_KNOWNHOST_FILE_OPENSSH as LIBSSH2_KNOWNHOST_FILE_OPENSSH,
     LIBSSH2_KNOWNHOST_KEY_ECDSA_256 as LIBSSH2_KNOWNHOST_KEY_ECDSA_256,
@@ -76,11 +76,13 @@ class KnownHostEntry(Handle, binding.KnownHostEntry):
 class KnownHost(Handle, binding.KnownHost):
     """A collection of entries, made by Session.knownhost_init()."""
 
+    @deprecated("addc")
     def add(
         self, host: _Text, salt: _Text | None, key: _Text, typemask: int
     ) -> KnownHostEntry | Any:
         return self.addc(host, key, typemask, salt)
 
+    @deprecated("checkp")
     def check(
         self, host: _Text, key: _Text, typemask: int
     ) -> KnownHostEntry | Any:

@@ -3,7 +3,7 @@
 from typing import Any, TypeVar
 
 from . import binding
-from ._handle import Handle, adopt
+from ._handle import Handle, adopt, deprecated
 from .agent import Agent
 from .binding import (
     LIBSSH2_HOSTKEY_HASH_MD5 as LIBSSH2_HOSTKEY_HASH_MD5,
@@ -100,6 +100,7 @@ class Session(Handle, binding.Session):
         self._sock = sock
         return rc
 
+    @deprecated("handshake")
     def startup(self, sock: Any) -> int:
         return self.handshake(sock)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import binding
-from ._handle import Handle, adopt
+from ._handle import Handle, adopt, deprecated
 from .exceptions import SFTPHandleError
 
 __all__ = ["SFTPAttributes", "SFTPHandle", "SFTPHandleError", "SFTPStatVFS"]
@@ -43,12 +43,14 @@ class SFTPHandle(Handle, binding.SFTPHandle):
         """Close it; None if it was closed already."""
         return None if self.closed else super().close()
 
+    @deprecated("seek64")
     def seek(self, offset: int) -> int | None:
         return self.seek64(offset)
 
     def rewind(self) -> int | None:
         return self.seek64(0)
 
+    @deprecated("tell64")
     def tell(self) -> int:
         return self.tell64()
 
