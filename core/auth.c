@@ -214,87 +214,91 @@ s2_session_userauth_hostbased_fromfile(s2_session *s, const char *username,
 
 /* --- keyboard-interactive ------------------------------------------------ */
 
+/* A call into the language, outside the session's turn. */
 typedef struct question {
     s2_op *op;
-    s2_prompts prompts;
-    s2_list answers;
-    bool answered;
+    const s2_value *args;
+    size_t count;
+    s2_value *answer;
 } question;
 
 static void
-ask(void *arg)
+put_question(void *arg)
 {
     question *q = arg;
+    s2_op *op = q->op;
 
-    q->answered = q->op->answer(q->op->answer_ctx, &q->prompts, &q->answers);
+    op->raised = !op->call(op->call_ctx, q->args, q->count, q->answer);
 }
 
+/* False where there is no answer: nobody is there to give one, or it raised. */
 static bool
-question_fill(question *q, const char *name, int name_len,
-              const char *instruction, int instruction_len, int num_prompts,
-              const LIBSSH2_USERAUTH_KBDINT_PROMPT *prompts, bool *echo)
+ask(s2_op *op, const s2_value *args, size_t count, s2_value *answer)
 {
-    if (!s2_buf_set(&q->prompts.name, name,
-                    name_len > 0 ? (size_t)name_len : 0) ||
-        !s2_buf_set(&q->prompts.instruction, instruction,
-                    instruction_len > 0 ? (size_t)instruction_len : 0))
+    if (op->call && !op->raised)
+        s2_op_call_out(op, put_question, &(question){op, args, count, answer});
+    return op->call && !op->raised;
+}
+
+/* What libssh2 will free. */
+static bool
+give(s2_session *s, char **to, const s2_buf *text)
+{
+    *to = s2_alloc_new(&s->alloc, text->len + 1);
+    if (!*to)
         return false;
-    for (int i = 0; i < num_prompts; i++) {
-        if (!s2_list_add(&q->prompts.texts, prompts[i].text, prompts[i].length))
-            return false;
-        echo[i] = prompts[i].echo;
-    }
-    q->prompts.echo = echo;
+    memcpy(*to, text->data, text->len);
+    (*to)[text->len] = '\0';
     return true;
 }
 
-/* libssh2 frees the answers; one that is missing is sent empty. */
-static bool
-answer(s2_session *s, LIBSSH2_USERAUTH_KBDINT_RESPONSE *to, const void *text,
-       size_t len)
+/* Text of libssh2's, lent. */
+static s2_value
+lent(s2_kind kind, const void *text, int64_t len)
 {
-    char *copy = s2_alloc_new(&s->alloc, len + 1);
-
-    if (!copy)
-        return false;
-    memcpy(copy, text, len);
-    copy[len] = '\0';
-    to->text = copy;
-    to->length = (unsigned)len;
-    return true;
+    return (s2_value){
+        .kind = kind,
+        .bytes = {len > 0 ? (char *)(uintptr_t)text : "",
+                  len > 0 ? (size_t)len : 0},
+    };
 }
 
+/* An answer that is missing is sent empty. */
 static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(respond)
 {
     s2_session *s = *abstract;
     s2_op *op = s->asking;
-    question q = {.op = op};
-    bool echo[256], ok = num_prompts <= 256;
+    size_t count = num_prompts > 0 ? (size_t)num_prompts : 0;
+    s2_buf password = {(char *)(uintptr_t)op->b[1].p, op->b[1].len};
+    s2_value args[] = {lent(S2_LABEL, name, name_len),
+                       lent(S2_LABEL, instruction, instruction_len),
+                       {.kind = S2_LIST, .number = num_prompts}};
+    s2_value answer = {.kind = S2_LIST, .number = num_prompts};
+    bool ok = true, asked = false;
 
-    if (num_prompts > 0)
-        memset(responses, 0, (size_t)num_prompts * sizeof *responses);
-    if (op->b[1].p) {
-        for (int i = 0; i < num_prompts; i++)
-            ok = ok && answer(s, &responses[i], op->b[1].p, op->b[1].len);
-        return;
+    memset(responses, 0, count * sizeof *responses);
+    args[2].item = calloc(count + 1, sizeof *args);
+    answer.item = calloc(count + 1, sizeof answer);
+    if (!args[2].item || !answer.item) {
+        ok = false;
+    } else if (!password.data) {
+        for (size_t i = 0; i < count; i++) {
+            args[2].item[i] =
+                lent(S2_PROMPT, prompts[i].text, (int64_t)prompts[i].length);
+            args[2].item[i].number = prompts[i].echo;
+            answer.item[i].kind = S2_TEXT;
+        }
+        asked = ask(op, args, 3, &answer);
     }
-    if (!op->answer || op->raised) /* whoever could answer has gone */
-        return;
-    ok = ok && question_fill(&q, name, name_len, instruction, instruction_len,
-                             num_prompts, prompts, echo);
-    if (ok) {
-        s2_op_call_out(op, ask, &q);
-        op->raised = !q.answered;
-    } else {
-        s->alloc.failed = true;
+    for (size_t i = 0; ok && i < count && (asked || password.data); i++) {
+        const s2_buf *text = asked ? &answer.item[i].bytes : &password;
+
+        ok = give(s, &responses[i].text, text);
+        responses[i].length = ok ? (unsigned)text->len : 0;
     }
-    for (size_t i = 0; i < q.answers.count && (int)i < num_prompts; i++)
-        ok = ok && answer(s, &responses[i], q.answers.item[i].data,
-                          q.answers.item[i].len);
-    s2_buf_free(&q.prompts.name);
-    s2_buf_free(&q.prompts.instruction);
-    s2_list_free(&q.prompts.texts);
-    s2_list_free(&q.answers);
+    s->alloc.failed |= !ok;
+    free(args[2].item);
+    s2_value_free(&answer);
 }
 
 static int
@@ -313,7 +317,7 @@ interactive_step(s2_op *op)
 
 static s2_error *
 interactive(s2_session *s, const char *username, const char *password,
-            s2_answer_fn callback, void *ctx)
+            s2_call_fn callback, void *ctx)
 {
     s2_op op =
         S2_OP(s, interactive_step, "libssh2_userauth_keyboard_interactive_ex",
@@ -321,8 +325,8 @@ interactive(s2_session *s, const char *username, const char *password,
 
     s2_op_text(&op, 0, username);
     s2_op_text(&op, 1, password);
-    op.answer = callback;
-    op.answer_ctx = ctx;
+    op.call = callback;
+    op.call_ctx = ctx;
     op.path = username;
     return s2_op_call(&op);
 }
@@ -337,8 +341,7 @@ s2_session_userauth_keyboardinteractive(s2_session *s, const char *username,
 s2_error *
 s2_session_userauth_keyboardinteractive_callback(s2_session *s,
                                                  const char *username,
-                                                 s2_answer_fn callback,
-                                                 void *ctx)
+                                                 s2_call_fn callback, void *ctx)
 {
     return interactive(s, username, NULL, callback, ctx);
 }

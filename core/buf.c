@@ -1,4 +1,4 @@
-/* Bytes with an owner, and lists of them. */
+/* Bytes with an owner, and lists and values that hold them. */
 #include "internal.h"
 
 #include <openssl/crypto.h>
@@ -51,4 +51,14 @@ s2_list_add(s2_list *list, const void *src, size_t len)
         return false;
     list->count++;
     return true;
+}
+
+void
+s2_value_free(s2_value *value)
+{
+    for (int64_t i = 0; value->item && i < value->number; i++)
+        s2_value_free(&value->item[i]);
+    free(value->item);
+    s2_buf_free(&value->bytes);
+    *value = (s2_value){0};
 }

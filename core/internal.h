@@ -204,8 +204,8 @@ typedef struct s2_op {
     size_t cap, done;
     void *state; /* freed by settle, or by the caller of s2_op_call */
     int64_t r[4];
-    s2_answer_fn answer;
-    void *answer_ctx;
+    s2_call_fn call; /* into the language */
+    void *call_ctx;
     int wait_fd, wait_directions; /* instead of the session's socket */
     int wait_ms;                  /* try again after so long; 0: no need */
     int timeout;                  /* ms, instead of the session's; 0: as that */

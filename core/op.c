@@ -198,7 +198,7 @@ record_new(const s2_op *op)
     copy->error = NULL;
     copy->path = NULL;
     copy->dst = NULL;
-    copy->answer = NULL;
+    copy->call = NULL;
     copy->left = true;
     if (copy->park)
         copy->park(copy);

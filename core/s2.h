@@ -132,6 +132,39 @@ void s2_release(void *object); /* NULL is fine */
 int s2_directions(const void *object);
 void s2_retain(void *object);
 
+/* --- calls into the language: buf.c -------------------------------------- */
+
+typedef enum s2_kind {
+    S2_NUMBER,
+    S2_BYTES,
+    S2_TEXT,
+    S2_LABEL,   /* text, which a language may have always given as bytes */
+    S2_PROMPT,  /* a question's text; the number: may its answer be seen? */
+    S2_LIST,    /* `number` values, in `item` */
+    S2_CHANNEL, /* the language takes a reference of its own */
+} s2_kind;
+
+/* What a callback is given, or answers. */
+typedef struct s2_value {
+    s2_kind kind;
+    int64_t number;
+    s2_buf bytes;
+    struct s2_value *item;
+    s2_channel *channel;
+} s2_value;
+
+/*
+ * Call into the language, whose lock is held; false: it raised.
+ *
+ * `args` are lent.  `answer` (NULL: none is wanted) says by its kind, and by
+ * those of its items, what has to come back: a number is at first the greatest
+ * one wanted, a list's its exact length.  What is put into it is the caller's,
+ * on failure as well.
+ */
+typedef bool (*s2_call_fn)(void *ctx, const s2_value *args, size_t count,
+                           s2_value *answer);
+void s2_value_free(s2_value *value); /* its bytes and its items */
+
 /* --- library: session.c -------------------------------------------------- */
 
 /* Once, before anything else; safe to repeat.  Nothing undoes it. */
@@ -223,21 +256,14 @@ s2_error *s2_session_userauth_hostbased_fromfile(
     s2_session *s, const char *username, const char *privatekey,
     const char *hostname, const char *publickey, const char *passphrase);
 
-/* Ask: fill one answer a prompt; false when the language raised. */
-typedef struct s2_prompts {
-    s2_buf name, instruction;
-    s2_list texts;
-    const bool *echo;
-} s2_prompts;
-typedef bool (*s2_answer_fn)(void *ctx, const s2_prompts *prompts,
-                             s2_list *answers);
-
 /* Answers every prompt with the password. */
 s2_error *s2_session_userauth_keyboardinteractive(s2_session *s,
                                                   const char *username,
                                                   const char *password);
-s2_error *s2_session_userauth_keyboardinteractive_callback(
-    s2_session *s, const char *username, s2_answer_fn callback, void *ctx);
+s2_error *s2_session_userauth_keyboardinteractive_callback(s2_session *s,
+                                                           const char *username,
+                                                           s2_call_fn callback,
+                                                           void *ctx);
 /* Try each key of the user's agent. */
 s2_error *s2_session_agent_auth(s2_session *s, const char *username);
 

@@ -25,7 +25,8 @@ IN = {
     "const void *TEXT, size_t LEN": ("str | _Bytes", "String"),
     "const void *TEXT_OR_NONE, size_t LEN": ("str | _Bytes | None", "String?"),
     "int SOCKET": ("_Socket", "IO | Integer"),
-    "s2_answer_fn ASK, void *CTX": ("_Answer", "answer"),
+    "s2_call_fn CALL, void *CTX": ("_Call", "call"),
+    "s2_call_fn CALL_OR_NONE, void *CTX": ("_Call | None", "call?"),
     "void *DST, size_t CAP, size_t *GOT": NUMBER,
 }
 OUT = {
@@ -45,7 +46,7 @@ RETURNED = {
 }
 HEADS = ('''"""The types of ssh2.binding."""
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 class _HasDescriptor(Protocol):
@@ -54,11 +55,11 @@ class _HasDescriptor(Protocol):
 _Path: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 _Bytes: TypeAlias = bytes | bytearray | memoryview
 _Socket: TypeAlias = int | _HasDescriptor
-_Answer: TypeAlias = Callable[..., Sequence[str | bytes]]
+_Call: TypeAlias = Callable[..., object]
 ''', '''# The types of SSH2's own methods.
 module SSH2
   type path = String | _ToPath
-  type answer = ^(*untyped) -> Array[String]
+  type call = ^(*untyped) -> untyped
   type wait = :wait_readable | :wait_writable
 ''')
 

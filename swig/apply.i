@@ -60,7 +60,7 @@
     (const void *comment, size_t comment_len)
 };
 %apply int SOCKET { int sock };
-%apply (s2_answer_fn ASK, void *CTX) { (s2_answer_fn callback, void *ctx) };
+%apply (s2_call_fn CALL, void *CTX) { (s2_call_fn callback, void *ctx) };
 
 %apply (void *DST, size_t CAP, size_t *GOT) {
     (void *size, size_t cap, size_t *len),

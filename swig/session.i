@@ -67,7 +67,7 @@ typedef struct s2_session {
         s2_error *userauth_keyboardinteractive(const char *username,
                                                const char *password);
         s2_error *userauth_keyboardinteractive_callback(const char *username,
-                                                        s2_answer_fn callback,
+                                                        s2_call_fn callback,
                                                         void *ctx);
         s2_error *agent_auth(const char *username);
 

@@ -17,7 +17,8 @@
  *   (const void *TEXT, size_t LEN)              text or bytes, NUL included
  *   (const void *TEXT_OR_NONE, size_t LEN)
  *   int SOCKET                      a descriptor, or an object that has one
- *   (s2_answer_fn ASK, void *CTX)   what is called with the server's prompts
+ *   (s2_call_fn CALL, void *CTX)    what is called back
+ *   (s2_call_fn CALL_OR_NONE, void *CTX)
  *   HANDLE *                        an object, or a record, of a class
  *   HANDLE *OR_NONE
  *

@@ -1,6 +1,6 @@
 /*
  * What the core asks of Python: to let go of the GIL, to run signal handlers,
- * to wait as the program wants, and to answer a server's questions.
+ * and to wait as the program wants.
  */
 %{
 #include <poll.h>
@@ -138,84 +138,3 @@ set_wait(PyObject *wait)
     Py_RETURN_NONE;
 }
 %}
-
-/* --- questions ------------------------------------------------------------ */
-
-%{
-static bool
-add_answer(PyObject *answer, s2_list *answers)
-{
-    Py_ssize_t len;
-    const char *text;
-
-    if (PyBytes_Check(answer)) {
-        text = PyBytes_AS_STRING(answer);
-        len = PyBytes_GET_SIZE(answer);
-    } else if (!PyUnicode_Check(answer)) {
-        PyErr_Format(PyExc_TypeError, "an answer must be str or bytes, not %s",
-                     Py_TYPE(answer)->tp_name);
-        return false;
-    } else if (!(text = PyUnicode_AsUTF8AndSize(answer, &len))) {
-        return false;
-    }
-    if (!s2_list_add(answers, text, (size_t)len)) {
-        PyErr_NoMemory();
-        return false;
-    }
-    return true;
-}
-
-/* Call ctx(name, instruction, prompts) for one answer a prompt. */
-static bool
-ask_python(void *ctx, const s2_prompts *prompts, s2_list *answers)
-{
-    PyObject *texts = PyList_New((Py_ssize_t)prompts->texts.count);
-    PyObject *reply = NULL, *items = NULL;
-    bool done = false;
-
-    for (size_t i = 0; texts && i < prompts->texts.count; i++) {
-        const s2_buf *item = &prompts->texts.item[i];
-        PyObject *text = PyUnicode_DecodeUTF8(
-            item->data, (Py_ssize_t)item->len, "replace");
-
-        if (text)
-            PyList_SET_ITEM(texts, (Py_ssize_t)i, text);
-        else
-            Py_CLEAR(texts);
-    }
-    if (texts)
-        reply = PyObject_CallFunction(
-            ctx, "y#y#O", prompts->name.data ? prompts->name.data : "",
-            (Py_ssize_t)prompts->name.len,
-            prompts->instruction.data ? prompts->instruction.data : "",
-            (Py_ssize_t)prompts->instruction.len, texts);
-    if (reply && (PyUnicode_Check(reply) || PyBytes_Check(reply)))
-        PyErr_SetString(PyExc_TypeError, "expected a sequence of answers");
-    else if (reply)
-        items = PySequence_Fast(reply, "expected a sequence of answers");
-    if (items) {
-        Py_ssize_t n = PySequence_Fast_GET_SIZE(items);
-
-        done = (size_t)n == prompts->texts.count;
-        if (!done)
-            PyErr_Format(PyExc_ValueError, "%zd answers to %zu prompts", n,
-                         prompts->texts.count);
-        for (Py_ssize_t i = 0; done && i < n; i++)
-            done = add_answer(PySequence_Fast_GET_ITEM(items, i), answers);
-    }
-    Py_XDECREF(items);
-    Py_XDECREF(reply);
-    Py_XDECREF(texts);
-    return done;
-}
-%}
-
-%typemap(in, noblock=1) (s2_answer_fn ASK, void *CTX) {
-    if (!PyCallable_Check($input)) {
-        PyErr_Format(PyExc_TypeError, "$symname: %s is not callable",
-                     Py_TYPE($input)->tp_name);
-        SWIG_fail;
-    }
-    $1 = ask_python;
-    $2 = $input;
-}

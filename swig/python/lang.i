@@ -189,3 +189,5 @@ record(const void *from, size_t size, swig_type_info *type)
 %typemap(argout, noblock=1) RECORD *OUT {
     %output(record($1, sizeof *$1, $1_descriptor))
 }
+
+%include "calls.i"

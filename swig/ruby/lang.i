@@ -132,63 +132,7 @@ descriptor_of(VALUE value)
 %number_in(uint64_t, unsigned_of($input, UINT64_MAX))
 %number_in(int SOCKET, descriptor_of($input))
 
-/* --- questions of the server --------------------------------------------- */
-
-%{
-struct question {
-    VALUE callback;
-    const s2_prompts *prompts;
-    s2_list *answers;
-};
-
-static VALUE
-ask(VALUE arg)
-{
-    const struct question *q = (const struct question *)arg;
-    VALUE args[3], answers, cls = rb_path2class("SSH2::Prompt");
-    size_t count = q->prompts->texts.count;
-
-    args[0] = buf_text_value(&q->prompts->name);
-    args[1] = buf_text_value(&q->prompts->instruction);
-    args[2] = texts_value(&q->prompts->texts);
-    for (size_t i = 0; i < count; i++) {
-        VALUE prompt[2] = {rb_ary_entry(args[2], (long)i),
-                           q->prompts->echo[i] ? Qtrue : Qfalse};
-
-        rb_ary_store(args[2], (long)i, rb_class_new_instance(2, prompt, cls));
-    }
-    answers = rb_funcallv(q->callback, rb_intern("call"), 3, args);
-    answers = rb_convert_type(answers, T_ARRAY, "Array", "to_ary");
-    if ((size_t)RARRAY_LEN(answers) != count)
-        rb_raise(rb_eArgError, "%ld answers to %ld prompts",
-                 RARRAY_LEN(answers), (long)count);
-    for (size_t i = 0; i < count; i++) {
-        VALUE text = text_of(rb_ary_entry(answers, (long)i));
-
-        if (!s2_list_add(q->answers, RSTRING_PTR(text), RSTRING_LEN(text)))
-            rb_memerror();
-        RB_GC_GUARD(text);
-    }
-    return Qnil;
-}
-
-static bool
-answer(void *ctx, const s2_prompts *prompts, s2_list *answers)
-{
-    struct question q = {(VALUE)ctx, prompts, answers};
-
-    return protect(ask, (VALUE)&q) == S2_READY;
-}
-%}
-
-%argument(%arg((s2_answer_fn ASK, void *CTX)), ) {
-    if (%given($input)) {
-        if (!rb_respond_to($input, rb_intern("call")))
-            rb_raise(rb_eTypeError, "no block, and nothing to call");
-        $1 = answer;
-        $2 = (void *)$input;
-    }
-}
+%include "calls.i"
 
 %init %{
 {

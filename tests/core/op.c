@@ -444,7 +444,7 @@ call_inside(void *arg)
 static int
 call_out_step(s2_op *op)
 {
-    s2_op_call_out(op, call_inside, op->answer_ctx);
+    s2_op_call_out(op, call_inside, op->call_ctx);
     return 0;
 }
 
@@ -455,7 +455,7 @@ a_callback_may_not_call_its_own_session(void **state)
     inside in = {.f = f, .flags = S2_EARLY, .ms = 50};
     s2_op op = S2_OP(f->s, call_out_step, "call_out_step", &f->scope, S2_EARLY);
 
-    op.answer_ctx = &in;
+    op.call_ctx = &in;
     assert_ok(s2_op_call(&op));
     pthread_join(in.thread, NULL);
     assert_fails(in.same, BadUseError, "callback");
@@ -574,7 +574,7 @@ a_quick_call_does_not_spin_while_a_callback_runs(void **state)
     struct timespec before, after;
     int64_t spent;
 
-    op.answer_ctx = &in;
+    op.call_ctx = &in;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
     assert_ok(s2_op_call(&op));
     pthread_join(in.thread, NULL);

@@ -1,6 +1,6 @@
 """The types of ssh2.binding."""
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 class _HasDescriptor(Protocol):
@@ -9,7 +9,7 @@ class _HasDescriptor(Protocol):
 _Path: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 _Bytes: TypeAlias = bytes | bytearray | memoryview
 _Socket: TypeAlias = int | _HasDescriptor
-_Answer: TypeAlias = Callable[..., Sequence[str | bytes]]
+_Call: TypeAlias = Callable[..., object]
 
 ANSWER: int
 GREETING: str
