@@ -154,19 +154,20 @@ frommemory_step(s2_op *op)
 
 s2_error *
 s2_session_userauth_publickey_frommemory(s2_session *s, const char *username,
-                                         const void *privatekey,
-                                         size_t privatekey_len,
+                                         const void *privatekeyfiledata,
+                                         size_t privatekeyfiledata_len,
                                          const char *passphrase,
-                                         const void *publickey,
-                                         size_t publickey_len)
+                                         const void *publickeyfiledata,
+                                         size_t publickeyfiledata_len)
 {
     s2_op op = S2_OP(s, frommemory_step,
                      "libssh2_userauth_publickey_frommemory", &s->scope, 0);
 
     s2_op_text(&op, 0, username);
-    s2_op_bytes(&op, 1, privatekey, privatekey_len);
+    s2_op_bytes(&op, 1, privatekeyfiledata, privatekeyfiledata_len);
     s2_op_text(&op, 2, passphrase);
-    s2_op_bytes(&op, 3, publickey_len ? publickey : NULL, publickey_len);
+    s2_op_bytes(&op, 3, publickeyfiledata_len ? publickeyfiledata : NULL,
+                publickeyfiledata_len);
     op.path = username;
     return s2_op_call(&op);
 }

@@ -245,13 +245,14 @@ read_step(s2_op *op)
 }
 
 s2_error *
-s2_channel_read(s2_channel *ch, int stream, void *dst, size_t cap, size_t *len)
+s2_channel_read(s2_channel *ch, int stream_id, void *dst, size_t cap,
+                size_t *len)
 {
     s2_op op = S2_OP(ch, read_step, "libssh2_channel_read_ex", NULL,
                      S2_AFTER_END | S2_AFTER_CLOSE | S2_STATELESS);
     s2_error *err;
 
-    op.n[0] = stream;
+    op.n[0] = stream_id;
     op.dst = dst;
     op.cap = cap;
     if (!cap) {
@@ -307,17 +308,17 @@ write_park(s2_op *op)
 }
 
 s2_error *
-s2_channel_write(s2_channel *ch, int stream, const void *src, size_t len,
+s2_channel_write(s2_channel *ch, int stream_id, const void *buf, size_t len,
                  size_t *written)
 {
     s2_op op = S2_OP(ch, write_step, "libssh2_channel_write_ex", &ch->writing,
                      S2_BULK);
     s2_error *err;
 
-    op.n[0] = stream;
+    op.n[0] = stream_id;
     op.n[1] = (int64_t)len;
     op.park = write_park;
-    s2_op_bytes(&op, 0, src, len);
+    s2_op_bytes(&op, 0, buf, len);
     err = s2_op_call(&op);
     *written = op.done;
     return err;
@@ -331,13 +332,13 @@ flush_step(s2_op *op)
 }
 
 s2_error *
-s2_channel_flush(s2_channel *ch, int stream, int *result)
+s2_channel_flush(s2_channel *ch, int stream_id, int *result)
 {
     s2_op op = S2_OP(ch, flush_step, "libssh2_channel_flush_ex", &ch->reading,
                      S2_SAME_SELF | S2_AFTER_END | S2_AFTER_CLOSE);
     s2_error *err;
 
-    op.n[0] = stream;
+    op.n[0] = stream_id;
     if (!(err = s2_op_call(&op)))
         *result = (int)op.r[0];
     return err;
@@ -498,12 +499,12 @@ exit_signal_step(s2_op *op)
 }
 
 s2_error *
-s2_channel_get_exit_signal(s2_channel *ch, s2_buf *name, s2_buf *text,
+s2_channel_get_exit_signal(s2_channel *ch, s2_buf *name, s2_buf *errmsg,
                            s2_buf *language)
 {
     s2_op op = S2_OP(ch, exit_signal_step, "libssh2_channel_get_exit_signal",
                      NULL, S2_QUICK | EVEN_LATE);
-    s2_buf *to[] = {name, text, language};
+    s2_buf *to[] = {name, errmsg, language};
 
     op.dst = to;
     return s2_op_call(&op);

@@ -159,13 +159,13 @@ s2_error_message(const s2_error *err)
 }
 
 s2_error *
-s2_error_from_code(int code)
+s2_error_from_code(int errcode)
 {
-    s2_class cls = s2_class_of_code(code);
+    s2_class cls = s2_class_of_code(errcode);
     const char *name = table[cls].code_name;
 
-    if (code >= 0 || code == LIBSSH2_ERROR_EAGAIN)
+    if (errcode >= 0 || errcode == LIBSSH2_ERROR_EAGAIN)
         return NULL;
-    return s2_error_new(cls, code, NULL, NULL, "%s (%d)",
-                        name ? name : "unknown error", code);
+    return s2_error_new(cls, errcode, NULL, NULL, "%s (%d)",
+                        name ? name : "unknown error", errcode);
 }

@@ -308,15 +308,15 @@ write_park(s2_op *op)
 }
 
 s2_error *
-s2_file_write(s2_file *f, const void *src, size_t len, size_t *written)
+s2_file_write(s2_file *f, const void *buf, size_t buf_len, size_t *written)
 {
     s2_op op = file_op(f, write_step, "libssh2_sftp_write", S2_BULK);
     s2_error *err;
 
-    op.n[0] = (int64_t)len;
+    op.n[0] = (int64_t)buf_len;
     op.park = write_park;
-    s2_op_bytes(&op, 0, src, len);
-    if (!len) {
+    s2_op_bytes(&op, 0, buf, buf_len);
+    if (!buf_len) {
         *written = 0;
         return NULL;
     }

@@ -457,7 +457,7 @@ readline_step(s2_op *op)
 
 s2_error *
 s2_knownhost_readline(s2_knownhost *kh, const void *line, size_t line_len,
-                      int type)
+                      int f_type)
 {
     s2_buf copy = {0};
     s2_error *err;
@@ -465,7 +465,7 @@ s2_knownhost_readline(s2_knownhost *kh, const void *line, size_t line_len,
     if (!s2_buf_set(&copy, line, line_len))
         return &s2_no_memory;
     err = call(kh, readline_step, "libssh2_knownhost_readline",
-               S2_C_KnownHostReadLineError, NULL, type, &copy, NULL);
+               S2_C_KnownHostReadLineError, NULL, f_type, &copy, NULL);
     s2_buf_free(&copy);
     return err;
 }
@@ -500,13 +500,13 @@ writeline_step(s2_op *op)
 }
 
 s2_error *
-s2_knownhost_writeline(s2_knownhost *kh, s2_entry *entry, int type,
+s2_knownhost_writeline(s2_knownhost *kh, s2_entry *entry, int f_type,
                        s2_buf *bytes)
 {
     void *arg[] = {entry, bytes};
 
     return call(kh, writeline_step, "libssh2_knownhost_writeline",
-                S2_C_KnownHostWriteLineError, NULL, type, arg, NULL);
+                S2_C_KnownHostWriteLineError, NULL, f_type, arg, NULL);
 }
 
 /* --- files --------------------------------------------------------------- */
@@ -553,11 +553,11 @@ readfile_step(s2_op *op)
 }
 
 s2_error *
-s2_knownhost_readfile(s2_knownhost *kh, const char *filename, int type,
+s2_knownhost_readfile(s2_knownhost *kh, const char *filename, int f_type,
                       int *result)
 {
     return call(kh, readfile_step, "libssh2_knownhost_readfile",
-                S2_C_KnownHostReadFileError, filename, type, result, NULL);
+                S2_C_KnownHostReadFileError, filename, f_type, result, NULL);
 }
 
 static int
@@ -615,8 +615,8 @@ writefile_step(s2_op *op)
 }
 
 s2_error *
-s2_knownhost_writefile(s2_knownhost *kh, const char *filename, int type)
+s2_knownhost_writefile(s2_knownhost *kh, const char *filename, int f_type)
 {
     return call(kh, writefile_step, "libssh2_knownhost_writefile",
-                S2_C_KnownHostWriteFileError, filename, type, NULL, NULL);
+                S2_C_KnownHostWriteFileError, filename, f_type, NULL, NULL);
 }

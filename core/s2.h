@@ -5,12 +5,22 @@
  * - A function that can fail returns `s2_error *`: NULL for success, else an
  *   error that the caller frees.  Out-parameters come last and are untouched on
  *   failure, except that a write always sets how much was written.
- * - `const char *` is NUL-terminated text or a path, (`src`, `len`) is bytes;
- *   both are borrowed until the call returns.
+ * - `const char *` is NUL-terminated text or a path, (`buf`, `len`) is bytes;
+ *   both are borrowed until the call returns, as is memory to be filled.
  * - An object handed out by `**out` is the caller's: drop it by s2_release().
  *   A child keeps its parent.  Dropping sends nothing and never waits.
- * - A call that can wait does so until the session's timeout, or answers
- *   LIBSSH2_ERROR_EAGAIN when the session does not block.  Any thread may call.
+ * - A call with a Blocking line waits, at most until the session's timeout, or
+ *   answers LIBSSH2_ERROR_EAGAIN when the session does not block; others do not
+ *   wait, but for the end of a callback.  Any thread may call.
+ * - Besides its own Errors a call can fail with Timeout; with what ended the
+ *   session, such as Socket*; with ClosedError or ChannelClosedError after
+ *   close(), ForkedError in a child process, InvalidRequestError before the
+ *   handshake, BadUseError in a callback of the same session, AllocError.  What
+ *   an SFTP server refuses is SFTPProtocolError, by the class of its status.
+ *
+ * The documentation of every language is made from the comments of what is
+ * bound.  They speak of what is bound: name() is a method, `name` a parameter
+ * as swig/ has it, null is what the language has for NULL.
  */
 #ifndef S2_H
 #define S2_H
@@ -70,8 +80,12 @@ int s2_class_code(s2_class cls);
 const char *s2_class_code_name(s2_class cls);
 int s2_class_sftp_status(s2_class cls);
 int s2_class_errno(s2_class cls);
-/* Raise `code` as a failing call would; NULL for 0, EAGAIN and counts. */
-s2_error *s2_error_from_code(int code);
+/*
+ * Raise what a call that got this code would; nothing for EAGAIN and counts.
+ *
+ * Units      `errcode` is one of LIBSSH2_ERROR_*.
+ */
+s2_error *s2_error_from_code(int errcode);
 
 /* --- bytes: buf.c -------------------------------------------------------- */
 
@@ -118,14 +132,14 @@ void s2_set_host(const s2_host *host);
 
 /* --- objects: obj.c ------------------------------------------------------ */
 
-typedef struct s2_session s2_session;
-typedef struct s2_channel s2_channel;
-typedef struct s2_sftp s2_sftp;
-typedef struct s2_file s2_file;
-typedef struct s2_knownhost s2_knownhost;
-typedef struct s2_entry s2_entry; /* of known hosts */
-typedef struct s2_agent s2_agent;
-typedef struct s2_identity s2_identity; /* a key that an agent holds */
+typedef struct s2_session s2_session;     /* one connection to one server */
+typedef struct s2_channel s2_channel;     /* a command, shell or subsystem */
+typedef struct s2_sftp s2_sftp;           /* files on the other side */
+typedef struct s2_file s2_file;           /* an open file or directory */
+typedef struct s2_knownhost s2_knownhost; /* a collection of known hosts */
+typedef struct s2_entry s2_entry;         /* a known host and its key */
+typedef struct s2_agent s2_agent;         /* the user's key agent */
+typedef struct s2_identity s2_identity;   /* a key that an agent holds */
 
 void s2_release(void *object); /* NULL is fine */
 /* What a call on the object's session that would block waits for. */
@@ -169,256 +183,956 @@ void s2_value_free(s2_value *value); /* its bytes and its items */
 
 /* Once, before anything else; safe to repeat.  Nothing undoes it. */
 s2_error *s2_init(void);
-/* libssh2's version if it is at least `required` (0xMMmmpp), else NULL. */
-const char *s2_version(int required);
-/* "1.11.1 (Debian ...)": which libssh2 was built in, or is loaded. */
+/*
+ * libssh2's version, if it is at least `required_version`.
+ *
+ * Units      `required_version` is 0xMMmmpp; 0: any.
+ * Returns    such as "1.11.1"; null if it is older.
+ * Source     libssh2_version(3)
+ */
+const char *s2_version(int required_version);
+/*
+ * Which libssh2 was built in, or is loaded.
+ *
+ * Returns    such as "1.11.1 (Debian 1.11.1-1)".
+ */
 const char *s2_libssh2_revision(void);
 
 /* --- Session: session.c, connect.c, auth.c ------------------------------- */
 
-s2_session *s2_session_create(void); /* NULL when memory is short */
+/* A session that is not connected yet.  NULL when memory is short. */
+s2_session *s2_session_create(void);
 /*
- * Connect to host and shake hands; verify the host key unless told not to.
+ * Connect to `host` and shake hands; verify its key unless told not to.
  *
- * Every address of the name is tried under one deadline.  Key types that
- * known_hosts holds for the host are asked for first.
+ * Every address of the name is tried under one deadline.  Types of key that
+ * `known_hosts` has for the host are asked for first.
  *
- * Units      timeout in milliseconds; 0 means the session's own timeout.
- * Blocking   yes, name resolution included.
- * Errors     ResolveError, ConnectError, Timeout, KnownHostCheckNotFoundError,
- *            KnownHostCheckMisMatchError, KnownHostRevokedError, and
- *            handshake's.
+ * Units      `timeout` in milliseconds, 0: the session's own; `known_hosts` is
+ *            a file, null: the user's own, which need not exist.
+ * Blocking   until the hands are shaken, name resolution included.
+ * Errors     InvalidRequestError: no such port; ResolveError; ConnectError;
+ *            those of handshake() and of verify(), after which the session is
+ *            over.
  */
 s2_error *s2_session_connect(s2_session *s, const char *host, int port,
                              int timeout, const char *known_hosts, bool verify);
 /*
- * Shake hands over a connected descriptor, which stays the caller's.
+ * Shake hands over a connected socket; the host key is not verified.
  *
- * Ownership  works on a duplicate of fd, sets it non-blocking and, on TCP,
- *            TCP_NODELAY; every later call fails once fd itself was closed.
- * Errors     BadSocketError, Timeout, KexFailureError, Banner*, Socket*.
+ * Units      `sock` is a descriptor, or an object that has one.
+ * Ownership  `sock` stays the caller's.  The session works on a duplicate, sets
+ *            it non-blocking and, on TCP, TCP_NODELAY; every later call fails
+ *            once `sock` itself was closed.
+ * Blocking   until the keys are agreed on.
+ * Errors     BadSocketError; BadUseError: hands were shaken already;
+ *            MethodNotSupported; KexFailureError, KeyExchangeError,
+ *            BannerRecvError, Hostkey*: after these the session is over.
  * Source     libssh2_session_handshake(3); RFC 4253
  */
-s2_error *s2_session_handshake(s2_session *s, int fd);
-/* Look the server's key up in a known_hosts file (NULL: the user's own). */
+s2_error *s2_session_handshake(s2_session *s, int sock);
+/*
+ * Look the server's key up in a known_hosts file; disconnect if it is refused.
+ *
+ * Units      `known_hosts` is a file, null: the user's own, which need not
+ *            exist.
+ * Errors     KnownHostCheckNotFoundError, KnownHostCheckMisMatchError,
+ *            KnownHostRevokedError, KnownHostReadFileError.
+ */
 s2_error *s2_session_verify(s2_session *s, const char *host, int port,
                             const char *known_hosts);
+/*
+ * Say goodbye; every later call on the session fails.
+ *
+ * Units      `reason` is one of SSH_DISCONNECT_*.
+ * Blocking   until it is sent.
+ * Source     libssh2_session_disconnect_ex(3); RFC 4253 11.1
+ */
 s2_error *s2_session_disconnect(s2_session *s, int reason,
                                 const char *description);
-/* End every call on the session with ClosedError and let go of the socket. */
+/*
+ * End every call on the session with ClosedError and let go of the socket.
+ *
+ * Nothing is sent.  Again: nothing is done.
+ */
 s2_error *s2_session_close(s2_session *s);
+/* Was it closed by close()? */
 bool s2_session_closed(s2_session *s);
-int s2_session_fileno(s2_session *s); /* the descriptor in use, or -1 */
+/*
+ * The descriptor in use.
+ *
+ * Returns    the session's own duplicate; -1 for none.
+ */
+int s2_session_fileno(s2_session *s);
 
+/*
+ * Let calls wait for their end, or answer that they would block.
+ *
+ * A call that would block is to be repeated with the same arguments.
+ *
+ * Source     libssh2_session_set_blocking(3)
+ */
 void s2_session_set_blocking(s2_session *s, bool blocking);
+/*
+ * Do calls wait for their end?
+ *
+ * Source     libssh2_session_get_blocking(3)
+ */
 bool s2_session_get_blocking(s2_session *s);
-void s2_session_set_timeout(s2_session *s, double timeout); /* ms; 0: none */
+/*
+ * Limit how long a call may wait.
+ *
+ * Units      `timeout` in milliseconds, whole ones; 0: no limit.
+ * Source     libssh2_session_set_timeout(3)
+ */
+void s2_session_set_timeout(s2_session *s, double timeout);
+/*
+ * How long a call may wait.
+ *
+ * Returns    milliseconds; 0: no limit.
+ * Source     libssh2_session_get_timeout(3)
+ */
 long s2_session_get_timeout(s2_session *s);
+/*
+ * What the call that would block waits for.
+ *
+ * Returns    LIBSSH2_SESSION_BLOCK_*, added up; 0: nothing.
+ * Source     libssh2_session_block_directions(3)
+ */
 int s2_session_block_directions(s2_session *s);
+/*
+ * The code of libssh2's last error, which no success clears.
+ *
+ * Returns    LIBSSH2_ERROR_*, 0 for none.
+ * Source     libssh2_session_last_errno(3)
+ */
 s2_error *s2_session_last_errno(s2_session *s, int *result);
+/*
+ * The text of libssh2's last error, which no success clears.
+ *
+ * Units      `msg_size` is of no account.
+ * Returns    the text, empty for none.
+ * Source     libssh2_session_last_error(3)
+ */
 s2_error *s2_session_last_error(s2_session *s, s2_buf *text);
+/*
+ * Set libssh2's last error.
+ *
+ * Units      `errcode` is one of LIBSSH2_ERROR_*.
+ * Source     libssh2_session_set_last_error(3)
+ */
 s2_error *s2_session_set_last_error(s2_session *s, int errcode,
                                     const char *errmsg);
 
+/*
+ * Turn one of LIBSSH2_FLAG_* on or off.
+ *
+ * LIBSSH2_FLAG_COMPRESS counts at the handshake.
+ *
+ * Errors     InvalidRequestError: libssh2 has no such flag.
+ * Source     libssh2_session_flag(3)
+ */
 s2_error *s2_session_flag(s2_session *s, int flag, int enabled);
+/*
+ * Offer these methods only, the first most, at the handshake.
+ *
+ * Names that libssh2 does not know are left out.
+ *
+ * Units      `method_type` is one of LIBSSH2_METHOD_*; `prefs` has commas
+ *            between the names.
+ * Errors     MethodNotSupported: libssh2 has none of them; InvalidRequestError:
+ *            no such `method_type`.
+ * Source     libssh2_session_method_pref(3)
+ */
 s2_error *s2_session_method_pref(s2_session *s, int method_type,
                                  const char *prefs);
+/*
+ * The method that the two sides agreed on.
+ *
+ * Units      `method_type` is one of LIBSSH2_METHOD_*.
+ * Returns    its name; null before the handshake.
+ * Errors     InvalidRequestError: no such `method_type`; MethodNoneError.
+ * Source     libssh2_session_methods(3)
+ */
 s2_error *s2_session_methods(s2_session *s, int method_type, s2_buf *text);
+/*
+ * The methods that libssh2 can be told to prefer.
+ *
+ * Units      `method_type` is one of LIBSSH2_METHOD_*.
+ * Errors     MethodNotSupported: no such `method_type`.
+ * Source     libssh2_session_supported_algs(3)
+ */
 s2_error *s2_session_supported_algs(s2_session *s, int method_type,
                                     s2_list *texts);
+/*
+ * Introduce this side as `banner` at the handshake.
+ *
+ * Units      `banner` begins with "SSH-2.0-", and has no end of line.
+ * Source     libssh2_session_banner_set(3); RFC 4253 4.2
+ */
 s2_error *s2_session_banner_set(s2_session *s, const char *banner);
+/*
+ * How the server introduced itself.
+ *
+ * Returns    such as "SSH-2.0-OpenSSH_9.2"; null before the handshake.
+ * Source     libssh2_session_banner_get(3); RFC 4253 4.2
+ */
 s2_error *s2_session_banner_get(s2_session *s, s2_buf *text);
+/*
+ * The server's host key and its type.
+ *
+ * Returns    the key as RFC 4253 6.6 has it, and LIBSSH2_HOSTKEY_TYPE_*.
+ * Errors     SessionHostKeyError: there is none.
+ * Source     libssh2_session_hostkey(3)
+ */
 s2_error *s2_session_hostkey(s2_session *s, s2_buf *bytes, int *result);
+/*
+ * A hash of the server's host key.
+ *
+ * Units      `hash_type` is one of LIBSSH2_HOSTKEY_HASH_*.
+ * Returns    16 bytes of MD5, 20 of SHA1 or 32 of SHA256.
+ * Errors     SessionHostKeyError: no such hash.
+ * Source     libssh2_hostkey_hash(3)
+ */
 s2_error *s2_session_hostkey_hash(s2_session *s, int hash_type, s2_buf *bytes);
-/* A keepalive every `interval` seconds of waiting, 0 for none; where the
- * server is to reply, three silent intervals end the session.  A reply stays
- * queued inside libssh2 and makes a later forward_listen fail. */
+/*
+ * Send a keepalive at regular intervals while a call waits.
+ *
+ * Where the server is to reply, three silent intervals end the session.  Each
+ * reply stays queued inside libssh2 and makes a later forward_listen() fail.
+ *
+ * Units      `interval` in seconds; 0: none.
+ * Source     libssh2_keepalive_config(3)
+ */
 s2_error *s2_session_keepalive_config(s2_session *s, bool want_reply,
                                       unsigned interval);
+/*
+ * Send a keepalive, if one is due.
+ *
+ * Blocking   until it is sent.
+ * Returns    seconds until the next one; 0: none.
+ * Source     libssh2_keepalive_send(3)
+ */
 s2_error *s2_session_keepalive_send(s2_session *s, int *result);
 
-/* The methods the server would take; none once nothing is needed. */
+/*
+ * Ask which ways of authentication the server would take.
+ *
+ * Blocking   until the server answers.
+ * Returns    their names; none where the user was let in without, or already.
+ * Source     libssh2_userauth_list(3); RFC 4252 5.2
+ */
 s2_error *s2_session_userauth_list(s2_session *s, const char *username,
                                    s2_list *texts);
+/*
+ * Has the server let the user in?
+ *
+ * Source     libssh2_userauth_authenticated(3)
+ */
 bool s2_session_userauth_authenticated(s2_session *s);
+/*
+ * Authenticate by password.
+ *
+ * Blocking   until the server answers.
+ * Errors     AuthenticationError: refused; PasswordExpiredError: after it this
+ *            session takes no other password; BadUseError: authenticated
+ *            already.
+ * Source     libssh2_userauth_password_ex(3); RFC 4252 8
+ */
 s2_error *s2_session_userauth_password(s2_session *s, const char *username,
                                        const char *password);
+/*
+ * Authenticate by a key in a file.
+ *
+ * Units      `privatekey` and `publickey` are files; null for `publickey`: it
+ *            is taken from the private one.
+ * Blocking   until the server answers.  A passphrase of many rounds takes
+ *            seconds that nothing interrupts.
+ * Errors     FileError: no key there, or not with this passphrase;
+ *            PublickeyUnverifiedError, AuthenticationError: refused;
+ *            BadUseError: authenticated already.
+ * Source     libssh2_userauth_publickey_fromfile_ex(3); RFC 4252 7
+ */
 s2_error *s2_session_userauth_publickey_fromfile(s2_session *s,
                                                  const char *username,
                                                  const char *privatekey,
                                                  const char *passphrase,
                                                  const char *publickey);
+/*
+ * Authenticate by a key in memory.
+ *
+ * Units      `privatekeyfiledata` and `publickeyfiledata` are what such files
+ *            hold; null for `publickeyfiledata`: it is taken from the private
+ *            one.
+ * Blocking   until the server answers.  A passphrase of many rounds takes
+ *            seconds that nothing interrupts.
+ * Errors     FileError: not a key, or not with this passphrase;
+ *            PublickeyUnverifiedError, AuthenticationError: refused;
+ *            BadUseError: authenticated already.
+ * Source     libssh2_userauth_publickey_frommemory(3); RFC 4252 7
+ */
 s2_error *s2_session_userauth_publickey_frommemory(
-    s2_session *s, const char *username, const void *privatekey,
-    size_t privatekey_len, const char *passphrase, const void *publickey,
-    size_t publickey_len);
+    s2_session *s, const char *username, const void *privatekeyfiledata,
+    size_t privatekeyfiledata_len, const char *passphrase,
+    const void *publickeyfiledata, size_t publickeyfiledata_len);
+/*
+ * Authenticate by the key of the host that this program runs on.
+ *
+ * Units      `privatekey` and `publickey` are files; `hostname` is this host's.
+ * Blocking   until the server answers.
+ * Errors     FileError: no key there, or not with this passphrase;
+ *            PublickeyUnverifiedError, AuthenticationError: refused;
+ *            BadUseError: authenticated already.
+ * Source     libssh2_userauth_hostbased_fromfile_ex(3); RFC 4252 9
+ */
 s2_error *s2_session_userauth_hostbased_fromfile(
     s2_session *s, const char *username, const char *privatekey,
     const char *hostname, const char *publickey, const char *passphrase);
 
-/* Answers every prompt with the password. */
+/*
+ * Answer every question of the server with the password.
+ *
+ * Blocking   until the server has decided.
+ * Errors     AuthenticationError: refused; BadUseError: authenticated already.
+ * Source     libssh2_userauth_keyboard_interactive_ex(3); RFC 4256
+ */
 s2_error *s2_session_userauth_keyboardinteractive(s2_session *s,
                                                   const char *username,
                                                   const char *password);
+/*
+ * Let the program answer the server's questions.
+ *
+ * Other calls on the session wait until `callback` returns; one from within it
+ * is BadUseError.  What it raises is raised.
+ *
+ * Units      `callback` is given a name, an instruction and the prompts, and
+ *            gives one answer a prompt.
+ * Blocking   until the server has decided.
+ * Errors     AuthenticationError: refused; BadUseError: authenticated already.
+ * Source     libssh2_userauth_keyboard_interactive_ex(3); RFC 4256
+ */
 s2_error *s2_session_userauth_keyboardinteractive_callback(s2_session *s,
                                                            const char *username,
                                                            s2_call_fn callback,
                                                            void *ctx);
-/* Try each key of the user's agent. */
+/*
+ * Authenticate by any key of the user's agent, which SSH_AUTH_SOCK names.
+ *
+ * Blocking   until a key is accepted, or the last one was refused.
+ * Errors     AgentConnectionError; AgentListIdentitiesError;
+ *            AgentAuthenticationError: no key was accepted; BadUseError:
+ *            authenticated already.
+ */
 s2_error *s2_session_agent_auth(s2_session *s, const char *username);
 
+/*
+ * Open a channel for a command, a shell or a subsystem.
+ *
+ * Blocking   until the server answers.
+ * Errors     InvalidRequestError: not authenticated; ChannelFailure: refused.
+ * Source     libssh2_channel_open_ex(3); RFC 4254 6.1
+ */
 s2_error *s2_session_open_session(s2_session *s, s2_channel **out);
+/*
+ * Start SFTP.
+ *
+ * Blocking   until the server answers.
+ * Errors     InvalidRequestError: not authenticated; ChannelFailure: refused;
+ *            SFTPProtocolError.
+ * Source     libssh2_sftp_init(3)
+ */
 s2_error *s2_session_sftp_init(s2_session *s, s2_sftp **out);
+/*
+ * An empty collection of known hosts; before the handshake, too.
+ *
+ * Source     libssh2_knownhost_init(3)
+ */
 s2_error *s2_session_knownhost_init(s2_session *s, s2_knownhost **out);
+/*
+ * What talks to the user's agent; before the handshake, too.
+ *
+ * Source     libssh2_agent_init(3)
+ */
 s2_error *s2_session_agent_init(s2_session *s, s2_agent **out);
 
 /* --- Channel: channel.c -------------------------------------------------- */
 
+/*
+ * Ask for a terminal, before a command or a shell is started.
+ *
+ * Units      `width` and `height` in characters, `width_px` and `height_px` in
+ *            pixels; `modes` as RFC 4254 8 has them.
+ * Blocking   until the server answers.
+ * Errors     ChannelRequestDenied; InvalidRequestError: `term` and `modes` are
+ *            longer than 256 bytes.
+ * Source     libssh2_channel_request_pty_ex(3); RFC 4254 6.2
+ */
 s2_error *s2_channel_pty(s2_channel *ch, const char *term, const void *modes,
                          size_t modes_len, int width, int height, int width_px,
                          int height_px);
+/*
+ * Tell the terminal its new size.
+ *
+ * Units      `width` and `height` in characters, `width_px` and `height_px` in
+ *            pixels.
+ * Blocking   until it is sent.
+ * Source     libssh2_channel_request_pty_size_ex(3); RFC 4254 6.7
+ */
 s2_error *s2_channel_pty_size(s2_channel *ch, int width, int height,
                               int width_px, int height_px);
+/*
+ * Set an environment variable, before a command or a shell is started.
+ *
+ * Blocking   until the server answers.
+ * Errors     ChannelRequestDenied: most servers allow few names.
+ * Source     libssh2_channel_setenv_ex(3); RFC 4254 6.4
+ */
 s2_error *s2_channel_setenv(s2_channel *ch, const char *varname,
                             const char *value);
+/*
+ * Start what `request` names: "exec", "shell" or "subsystem".
+ *
+ * Units      `message` is the command or the subsystem; null: nothing is sent.
+ * Blocking   until the server answers.
+ * Errors     ChannelRequestDenied; BadUseError: something was started already.
+ * Source     libssh2_channel_process_startup(3); RFC 4254 6.5
+ */
 s2_error *s2_channel_process_startup(s2_channel *ch, const char *request,
                                      const char *message);
+/*
+ * Start a command, by the user's shell.
+ *
+ * Blocking   until the server answers.
+ * Errors     ChannelRequestDenied; BadUseError: something was started already.
+ * Source     libssh2_channel_process_startup(3); RFC 4254 6.5
+ */
 s2_error *s2_channel_execute(s2_channel *ch, const char *command);
+/*
+ * Start the user's shell.
+ *
+ * Blocking   until the server answers.
+ * Errors     ChannelRequestDenied; BadUseError: something was started already.
+ * Source     libssh2_channel_process_startup(3); RFC 4254 6.5
+ */
 s2_error *s2_channel_shell(s2_channel *ch);
+/*
+ * Start a subsystem, such as "sftp".
+ *
+ * Blocking   until the server answers.
+ * Errors     ChannelRequestDenied; BadUseError: something was started already.
+ * Source     libssh2_channel_process_startup(3); RFC 4254 6.5
+ */
 s2_error *s2_channel_subsystem(s2_channel *ch, const char *subsystem);
 /*
- * Read up to `cap` bytes of `stream` into `dst`, as soon as there are any.
+ * Read up to `cap` bytes of a stream, as soon as there are any.
  *
- * Units      cap and *len count bytes; stream is 0, or SSH_EXTENDED_DATA_STDERR.
- * Ownership  dst stays the caller's; nothing keeps a pointer to it.
- * Blocking   until data, end of file or the session's timeout.
- * Returns    *len in 1..cap, or 0 once the peer has sent end of file.
- * Errors     Timeout, EAGAIN, Socket*, ProtocolError; *len untouched.
+ * Output and error output share a window: who leaves one unread may stop both.
+ *
+ * Units      `cap` in bytes; `stream_id` is 0 for output,
+ *            SSH_EXTENDED_DATA_STDERR for error output.
+ * Blocking   until there is data, or the end of the stream.
+ * Returns    what has come; nothing once the peer has sent end of file.
  * Source     libssh2_channel_read_ex(3); RFC 4254 5.2
  */
-s2_error *s2_channel_read(s2_channel *ch, int stream, void *dst, size_t cap,
+s2_error *s2_channel_read(s2_channel *ch, int stream_id, void *dst, size_t cap,
                           size_t *len);
 /*
- * Write all of `src` to `stream`.
+ * Write all of `buf` to a stream.
  *
- * Blocking   until the last byte is with the kernel, or the timeout.
- * Returns    *written always tells how much went, on failure as well.
- * Errors     Timeout, EAGAIN, ChannelClosedError, ChannelEOFSentError, Socket*.
+ * Units      `stream_id` is 0, or SSH_EXTENDED_DATA_STDERR.
+ * Blocking   until the last byte is with the kernel.
+ * Returns    how many bytes were written; an error tells it as well.
+ * Errors     ChannelEOFSentError: after send_eof(); ChannelClosedError: by
+ *            either side.
  * Source     libssh2_channel_write_ex(3); RFC 4254 5.2
  */
-s2_error *s2_channel_write(s2_channel *ch, int stream, const void *src,
+s2_error *s2_channel_write(s2_channel *ch, int stream_id, const void *buf,
                            size_t len, size_t *written);
-s2_error *s2_channel_flush(s2_channel *ch, int stream, int *result);
-/* True once the peer sent end of file and no stream holds unread bytes. */
+/*
+ * Drop what has come of a stream and was not read.
+ *
+ * Units      `stream_id` is 0, SSH_EXTENDED_DATA_STDERR, or one of
+ *            LIBSSH2_CHANNEL_FLUSH_*.
+ * Blocking   until the peer is told that it may send as much again.
+ * Returns    how many bytes were dropped.
+ * Source     libssh2_channel_flush_ex(3)
+ */
+s2_error *s2_channel_flush(s2_channel *ch, int stream_id, int *result);
+/*
+ * Has the peer sent end of file, and was all of every stream read?
+ *
+ * Source     libssh2_channel_eof(3)
+ */
 s2_error *s2_channel_eof(s2_channel *ch, bool *result);
+/*
+ * Tell the peer that no more will be written.
+ *
+ * Blocking   until it is sent.
+ * Source     libssh2_channel_send_eof(3); RFC 4254 5.3
+ */
 s2_error *s2_channel_send_eof(s2_channel *ch);
+/*
+ * Wait until the peer sends end of file.
+ *
+ * Blocking   until then.
+ * Errors     ChannelWindowFullError: unread bytes are in its way.
+ * Source     libssh2_channel_wait_eof(3)
+ */
 s2_error *s2_channel_wait_eof(s2_channel *ch);
-/* Close both ways; what has arrived can still be read. */
+/*
+ * Close the channel both ways; what has arrived can still be read.
+ *
+ * Again: nothing is done.
+ *
+ * Blocking   until it is sent.
+ * Source     libssh2_channel_close(3); RFC 4254 5.3
+ */
 s2_error *s2_channel_close(s2_channel *ch);
+/*
+ * Wait until the peer closes the channel.
+ *
+ * Blocking   until then.
+ * Errors     InvalidRequestError: neither did the peer send end of file, nor
+ *            was close() called.
+ * Source     libssh2_channel_wait_closed(3)
+ */
 s2_error *s2_channel_wait_closed(s2_channel *ch);
-/* The status; -1 if a signal ended the command.  0 also before any came. */
+/*
+ * The command's exit status.
+ *
+ * Returns    -1 if a signal ended it; 0 also before any status came.
+ * Source     libssh2_channel_get_exit_status(3); RFC 4254 6.10
+ */
 s2_error *s2_channel_get_exit_status(s2_channel *ch, int *result);
-/* No name: no signal ended the command. */
-s2_error *s2_channel_get_exit_signal(s2_channel *ch, s2_buf *name, s2_buf *text,
-                                     s2_buf *language);
+/*
+ * The signal that ended the command.
+ *
+ * Returns    its name without "SIG", a message and the message's language; null
+ *            for each where no signal did.
+ * Source     libssh2_channel_get_exit_signal(3); RFC 4254 6.10
+ */
+s2_error *s2_channel_get_exit_signal(s2_channel *ch, s2_buf *name,
+                                     s2_buf *errmsg, s2_buf *language);
 
 /* --- SFTP: sftp.c -------------------------------------------------------- */
 
-/* One file's attributes; `flags` (LIBSSH2_SFTP_ATTR_*) tells which are set. */
+/* A file's attributes: those that are known, or are to be set. */
 typedef struct s2_attrs {
-    unsigned long flags;
-    uint64_t filesize;
-    unsigned long uid, gid, permissions, atime, mtime;
+    unsigned long flags;       /* LIBSSH2_SFTP_ATTR_*: which of these count */
+    uint64_t filesize;         /* in bytes */
+    unsigned long uid, gid;    /* of the owner, of the group */
+    unsigned long permissions; /* the kind of file and its mode, as in C */
+    unsigned long atime;       /* of the last access, in seconds since 1970 */
+    unsigned long mtime;       /* of the last change, in seconds since 1970 */
 } s2_attrs;
 
+/* A file system's figures, as statvfs(3) has them. */
 typedef struct s2_statvfs {
-    uint64_t f_bsize, f_frsize, f_blocks, f_bfree, f_bavail, f_files, f_ffree,
-        f_favail, f_fsid, f_flag, f_namemax;
+    uint64_t f_bsize;   /* the size of a block, in bytes */
+    uint64_t f_frsize;  /* the unit that blocks are counted in, in bytes */
+    uint64_t f_blocks;  /* how many blocks there are */
+    uint64_t f_bfree;   /* how many of them are free */
+    uint64_t f_bavail;  /* how many of them any user may fill */
+    uint64_t f_files;   /* how many files there can be */
+    uint64_t f_ffree;   /* how many more there can be */
+    uint64_t f_favail;  /* how many more any user may make */
+    uint64_t f_fsid;    /* the file system's identifier */
+    uint64_t f_flag;    /* LIBSSH2_SFTP_ST_* */
+    uint64_t f_namemax; /* how long a name can be, in bytes */
 } s2_statvfs;
 
+/*
+ * Open a file.
+ *
+ * Units      `flags` are LIBSSH2_FXF_*, added up; `mode` is what a new file may
+ *            be used for, such as octal 644, less the server's umask.
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_open_ex(3)
+ */
 s2_error *s2_sftp_open(s2_sftp *sftp, const char *filename, unsigned long flags,
                        long mode, s2_file **out);
+/*
+ * Open a directory, to read its entries.
+ *
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_open_ex(3)
+ */
 s2_error *s2_sftp_opendir(s2_sftp *sftp, const char *path, s2_file **out);
+/*
+ * The attributes of a file; of a link's target.
+ *
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_stat_ex(3)
+ */
 s2_error *s2_sftp_stat(s2_sftp *sftp, const char *path, s2_attrs *attrs);
+/*
+ * The attributes of a file; of a link itself.
+ *
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_stat_ex(3)
+ */
 s2_error *s2_sftp_lstat(s2_sftp *sftp, const char *path, s2_attrs *attrs);
+/*
+ * Set those attributes of a file that the flags of `attrs` name.
+ *
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_stat_ex(3)
+ */
 s2_error *s2_sftp_setstat(s2_sftp *sftp, const char *path,
                           const s2_attrs *attrs);
+/*
+ * The figures of the file system that holds `path`.
+ *
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_statvfs(3)
+ */
 s2_error *s2_sftp_statvfs(s2_sftp *sftp, const char *path, s2_statvfs *vfs);
-s2_error *s2_sftp_rename(s2_sftp *sftp, const char *source, const char *dest,
-                         long flags);
+/*
+ * Rename a file.
+ *
+ * Units      `flags` are LIBSSH2_SFTP_RENAME_*, added up; most servers know
+ *            none of them, and refuse a name that exists.
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_rename_ex(3)
+ */
+s2_error *s2_sftp_rename(s2_sftp *sftp, const char *source_filename,
+                         const char *dest_filename, long flags);
+/*
+ * Delete a file.
+ *
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_unlink_ex(3)
+ */
 s2_error *s2_sftp_unlink(s2_sftp *sftp, const char *filename);
+/*
+ * Make a directory.
+ *
+ * Units      `mode` is what it may be used for, such as octal 755, less the
+ *            server's umask.
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_mkdir_ex(3)
+ */
 s2_error *s2_sftp_mkdir(s2_sftp *sftp, const char *path, long mode);
+/*
+ * Delete an empty directory.
+ *
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_rmdir_ex(3)
+ */
 s2_error *s2_sftp_rmdir(s2_sftp *sftp, const char *path);
+/*
+ * Make a symbolic link, of two names.
+ *
+ * OpenSSH's server takes them the other way round than the protocol: there
+ * `path` is what the link leads to, and `target` is the link.
+ *
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_symlink_ex(3)
+ */
 s2_error *s2_sftp_symlink(s2_sftp *sftp, const char *path, const char *target);
+/*
+ * What a symbolic link leads to.
+ *
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_symlink_ex(3)
+ */
 s2_error *s2_sftp_readlink(s2_sftp *sftp, const char *path, s2_buf *text);
-/* BufferTooSmallError when the answer is longer than max_len. */
+/*
+ * The absolute path of a file, without links.
+ *
+ * Units      `max_len` is the most bytes that the answer may have.
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError; BufferTooSmallError: the answer is longer.
+ * Source     libssh2_sftp_symlink_ex(3)
+ */
 s2_error *s2_sftp_realpath(s2_sftp *sftp, const char *path, size_t max_len,
                            s2_buf *text);
+/*
+ * The status of the last refusal, which no success clears.
+ *
+ * Returns    LIBSSH2_FX_*, 0 for none.
+ * Source     libssh2_sftp_last_error(3)
+ */
 s2_error *s2_sftp_last_error(s2_sftp *sftp, unsigned long *result);
-/* The channel SFTP runs over: borrowed, it lives as long as the SFTP. */
+/*
+ * The channel that SFTP runs over.
+ *
+ * Ownership  it stays SFTP's: it ends with it.
+ * Source     libssh2_sftp_get_channel(3)
+ */
 s2_error *s2_sftp_get_channel(s2_sftp *sftp, s2_channel **out);
-/* End the SFTP session; open handles are closed first. */
+/*
+ * End SFTP; open files and directories are closed first.
+ *
+ * Again: nothing is done.
+ *
+ * Blocking   until it is sent.
+ * Source     libssh2_sftp_shutdown(3)
+ */
 s2_error *s2_sftp_close(s2_sftp *sftp);
 
 /* --- SFTPHandle: file.c -------------------------------------------------- */
 
+/*
+ * Read up to `cap` bytes of a file.
+ *
+ * Units      `cap` in bytes; less may come at any time.
+ * Blocking   until there is data, or the end of the file.
+ * Returns    what has come; nothing at the end of the file.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_read(3)
+ */
 s2_error *s2_file_read(s2_file *f, void *dst, size_t cap, size_t *len);
-s2_error *s2_file_write(s2_file *f, const void *src, size_t len,
+/*
+ * Write all of `buf` to a file, where its position is.
+ *
+ * Blocking   until the server has acknowledged the last byte.
+ * Returns    how many bytes were written; an error tells it as well.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_write(3)
+ */
+s2_error *s2_file_write(s2_file *f, const void *buf, size_t buf_len,
                         size_t *written);
-/* The next entry of a directory; no name: there are no more. */
+/*
+ * The next entry of a directory.
+ *
+ * Blocking   until the server answers.
+ * Returns    the name, the line that "ls -l" might show, and the attributes;
+ *            null for the name once there are no more.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_readdir_ex(3)
+ */
 s2_error *s2_file_readdir(s2_file *f, s2_buf *name, s2_buf *longname,
                           s2_attrs *attrs);
+/*
+ * Read and write at `offset` from now on.
+ *
+ * Units      `offset` in bytes from the start.
+ * Blocking   until another call on the same SFTP is over.
+ * Source     libssh2_sftp_seek64(3)
+ */
 s2_error *s2_file_seek64(s2_file *f, uint64_t offset);
+/*
+ * Where the next read or write is.
+ *
+ * Returns    bytes from the start.
+ * Source     libssh2_sftp_tell64(3)
+ */
 s2_error *s2_file_tell64(s2_file *f, uint64_t *result);
+/*
+ * The attributes of an open file.
+ *
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_fstat_ex(3)
+ */
 s2_error *s2_file_fstat(s2_file *f, s2_attrs *attrs);
+/*
+ * Set those attributes of an open file that the flags of `attrs` name.
+ *
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_fstat_ex(3)
+ */
 s2_error *s2_file_fsetstat(s2_file *f, const s2_attrs *attrs);
+/*
+ * The figures of the file system that holds an open file.
+ *
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_fstatvfs(3)
+ */
 s2_error *s2_file_fstatvfs(s2_file *f, s2_statvfs *vfs);
+/*
+ * Have the server put a file on its disk.
+ *
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_fsync(3)
+ */
 s2_error *s2_file_fsync(s2_file *f);
-s2_error *s2_file_close(s2_file *f); /* again: success, nothing done */
+/*
+ * Close a file or directory.
+ *
+ * Again: nothing is done.
+ *
+ * Blocking   until the server answers.
+ * Errors     SFTPProtocolError.
+ * Source     libssh2_sftp_close_handle(3)
+ */
+s2_error *s2_file_close(s2_file *f);
+/* Was it closed? */
 bool s2_file_closed(s2_file *f);
 
 /* --- KnownHost and its entries: knownhost.c ------------------------------ */
 
+/*
+ * Add a host and its key.
+ *
+ * Units      `typemask` is one each of LIBSSH2_KNOWNHOST_TYPE_*, _KEYENC_* and
+ *            _KEY_*, added up; `salt` and a hashed `host` are in base64; a port
+ *            goes into the name: "[host]:port".
+ * Returns    the entry.
+ * Errors     KnownHostAddError.
+ * Source     libssh2_knownhost_addc(3)
+ */
 s2_error *s2_knownhost_addc(s2_knownhost *kh, const char *host,
                             const char *salt, const void *key, size_t key_len,
                             const void *comment, size_t comment_len,
                             int typemask, s2_entry **out);
-/* The entry that matches; port -1 looks the bare name up. */
+/*
+ * Find the entry of a host that has this key.
+ *
+ * Units      `port` -1 looks the bare name up; `typemask` as for addc().
+ * Returns    the entry.
+ * Errors     KnownHostCheckNotFoundError: no key of that type is known for the
+ *            host; KnownHostCheckMisMatchError: another one is;
+ *            KnownHostRevokedError; KnownHostCheckFailure.
+ * Source     libssh2_knownhost_checkp(3)
+ */
 s2_error *s2_knownhost_checkp(s2_knownhost *kh, const char *host, int port,
                               const void *key, size_t key_len, int typemask,
                               s2_entry **out);
+/*
+ * Delete an entry.
+ *
+ * Errors     KnownHostDeleteError: it is not in the collection.
+ * Source     libssh2_knownhost_del(3)
+ */
 s2_error *s2_knownhost_delete(s2_knownhost *kh, s2_entry *entry);
+/*
+ * Read a line of a known_hosts file.
+ *
+ * A @revoked key is refused for every host, a @cert-authority's is kept for
+ * writefile() only.
+ *
+ * Units      `f_type` is LIBSSH2_KNOWNHOST_FILE_OPENSSH.
+ * Errors     KnownHostReadLineError.
+ * Source     libssh2_knownhost_readline(3); sshd(8)
+ */
 s2_error *s2_knownhost_readline(s2_knownhost *kh, const void *line,
-                                size_t line_len, int type);
-/* How many lines were read.  A @revoked key is refused for every host. */
+                                size_t line_len, int f_type);
+/*
+ * Read a known_hosts file, as readline() its lines.
+ *
+ * Units      `f_type` is LIBSSH2_KNOWNHOST_FILE_OPENSSH.
+ * Returns    how many lines were read.
+ * Errors     KnownHostReadFileError; lines before the bad one are in.
+ * Source     libssh2_knownhost_readfile(3)
+ */
 s2_error *s2_knownhost_readfile(s2_knownhost *kh, const char *filename,
-                                int type, int *result);
-s2_error *s2_knownhost_writeline(s2_knownhost *kh, s2_entry *entry, int type,
+                                int f_type, int *result);
+/*
+ * The line of an entry, with its end.
+ *
+ * Units      `f_type` is LIBSSH2_KNOWNHOST_FILE_OPENSSH; `buf_len` is of no
+ *            account.
+ * Errors     KnownHostWriteLineError: it is not in the collection.
+ * Source     libssh2_knownhost_writeline(3)
+ */
+s2_error *s2_knownhost_writeline(s2_knownhost *kh, s2_entry *entry, int f_type,
                                  s2_buf *bytes);
-/* Written beside the file and renamed: the file is whole at any time. */
+/*
+ * Write all entries to a file.
+ *
+ * It is written beside the file and renamed: the file is whole at any time.
+ *
+ * Units      `f_type` is LIBSSH2_KNOWNHOST_FILE_OPENSSH.
+ * Errors     KnownHostWriteFileError.
+ */
 s2_error *s2_knownhost_writefile(s2_knownhost *kh, const char *filename,
-                                 int type);
-/* The entry after prev (NULL: the first); NULL at the end. */
+                                 int f_type);
+/*
+ * The entry after `prev`.
+ *
+ * Units      null for `prev`: the first one.
+ * Returns    the entry; null at the end.
+ * Errors     KnownHostGetError: `prev` is not in the collection.
+ * Source     libssh2_knownhost_get(3)
+ */
 s2_error *s2_knownhost_get(s2_knownhost *kh, s2_entry *prev, s2_entry **out);
 
-const char *s2_entry_name(s2_entry *e); /* NULL where it is hashed */
-const char *s2_entry_key(s2_entry *e);  /* base64 */
+/* The host's name; null where it is hashed. */
+const char *s2_entry_name(s2_entry *e);
+/* The key, in base64. */
+const char *s2_entry_key(s2_entry *e);
+/* LIBSSH2_KNOWNHOST_TYPE_*, _KEYENC_* and _KEY_*, added up. */
 int s2_entry_typemask(s2_entry *e);
+/* libssh2's mark of an entry. */
 unsigned s2_entry_magic(s2_entry *e);
 
 /* --- Agent and its identities: agent.c ----------------------------------- */
 
+/*
+ * Find the agent: where set_identity_path() said, or SSH_AUTH_SOCK does.
+ *
+ * Blocking   until the agent takes a connection.
+ * Errors     AgentConnectionError.
+ * Source     libssh2_agent_connect(3)
+ */
 s2_error *s2_agent_connect(s2_agent *agent);
+/*
+ * Ask the agent which keys it holds.
+ *
+ * Blocking   until the agent answers.
+ * Errors     AgentListIdentitiesError.
+ * Source     libssh2_agent_list_identities(3); draft-miller-ssh-agent
+ */
 s2_error *s2_agent_list_identities(s2_agent *agent);
-/* The identity at `index` of the last list; NULL past the end. */
+/*
+ * A key of the last list.
+ *
+ * Units      `index` counts from 0.
+ * Returns    the key; null past the end.
+ * Source     libssh2_agent_get_identity(3)
+ */
 s2_error *s2_agent_identity(s2_agent *agent, size_t index, s2_identity **out);
+/*
+ * Authenticate the session by a key of the agent.
+ *
+ * Blocking   until agent and server have answered.
+ * Errors     AgentConnectionError: not connected; AgentAuthenticationError:
+ *            refused; BadUseError: authenticated already.
+ * Source     libssh2_agent_userauth(3); RFC 4252 7
+ */
 s2_error *s2_agent_userauth(s2_agent *agent, const char *username,
                             s2_identity *pkey);
+/*
+ * Forget the agent that connect() found.
+ *
+ * Source     libssh2_agent_disconnect(3)
+ */
 s2_error *s2_agent_disconnect(s2_agent *agent);
+/*
+ * Where the next connect() looks for the agent.
+ *
+ * Returns    what set_identity_path() was given; null: nothing.
+ * Source     libssh2_agent_get_identity_path(3)
+ */
 s2_error *s2_agent_get_identity_path(s2_agent *agent, s2_buf *text);
+/*
+ * Say where the next connect() shall look for the agent.
+ *
+ * Units      `path` is a socket's.
+ * Source     libssh2_agent_set_identity_path(3)
+ */
 s2_error *s2_agent_set_identity_path(s2_agent *agent, const char *path);
 
+/* The public key, as RFC 4253 6.6 has it. */
 void s2_identity_blob(s2_identity *key, s2_buf *bytes);
+/* What the agent calls the key. */
 const char *s2_identity_comment(s2_identity *key);
 
 #endif

@@ -34,9 +34,9 @@ s2_init(void)
 }
 
 const char *
-s2_version(int required)
+s2_version(int required_version)
 {
-    return libssh2_version(required);
+    return libssh2_version(required_version);
 }
 
 const char *
@@ -341,12 +341,12 @@ handshake_step(s2_op *op)
 }
 
 s2_error *
-s2_session_handshake(s2_session *s, int fd)
+s2_session_handshake(s2_session *s, int sock)
 {
     s2_op op = S2_OP(s, handshake_step, "libssh2_session_handshake", &s->scope,
                      S2_EARLY | S2_SHAKES);
 
-    op.n[0] = fd;
+    op.n[0] = sock;
     return s2_op_call(&op);
 }
 

@@ -195,14 +195,15 @@ rename_step(s2_op *op)
 }
 
 s2_error *
-s2_sftp_rename(s2_sftp *sftp, const char *source, const char *dest, long flags)
+s2_sftp_rename(s2_sftp *sftp, const char *source_filename,
+               const char *dest_filename, long flags)
 {
     s2_op op =
         S2_OP(sftp, rename_step, "libssh2_sftp_rename_ex", &sftp->scope, 0);
 
-    s2_op_text(&op, 1, dest);
+    s2_op_text(&op, 1, dest_filename);
     op.n[0] = flags;
-    return call_on_path(&op, source);
+    return call_on_path(&op, source_filename);
 }
 
 /* --- attributes ---------------------------------------------------------- */

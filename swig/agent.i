@@ -19,7 +19,6 @@ typedef struct s2_agent {
         ~s2_agent() { s2_release($self); }
         s2_error *connect();
         s2_error *list_identities();
-        /* The identity at `index` of the last list, or null past the end. */
         s2_error *identity(size_t index, s2_identity **out);
         s2_error *userauth(const char *username, s2_identity *pkey);
         s2_error *disconnect();

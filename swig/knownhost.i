@@ -43,7 +43,6 @@ typedef struct s2_knownhost {
         }
         s2_error *writefile(const char *filename,
                             int f_type = LIBSSH2_KNOWNHOST_FILE_OPENSSH);
-        /* The entry after prev; the language's null at the end. */
         s2_error *get(s2_entry *prev = NULL, s2_entry **out = NULL);
     }
 } s2_knownhost;
