@@ -8,6 +8,7 @@
  *
  * Source: draft-miller-ssh-agent
  */
+#include "cursor.h"
 #include "internal.h"
 
 #include <errno.h>
@@ -163,71 +164,6 @@ call(s2_op *op, const char *path)
     err = s2_op_call(op);
     talk_settle(op, 0);
     return err;
-}
-
-/* --- frames -------------------------------------------------------------- */
-
-/* Bytes that are still to be read: no address, once some were missing. */
-typedef struct cursor {
-    const unsigned char *at;
-    size_t left;
-} cursor;
-
-static cursor
-take(cursor *c, size_t len)
-{
-    cursor part = {c->at, len};
-
-    if (!c->at || len > c->left)
-        return *c = (cursor){NULL, 0};
-    c->at += len;
-    c->left -= len;
-    return part;
-}
-
-static size_t
-take_u32(cursor *c)
-{
-    const unsigned char *p = take(c, 4).at;
-
-    return p ? (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 |
-                   p[3]
-             : 0;
-}
-
-static int
-take_byte(cursor *c)
-{
-    const unsigned char *p = take(c, 1).at;
-
-    return p ? *p : 0;
-}
-
-static cursor
-take_string(cursor *c)
-{
-    return take(c, take_u32(c));
-}
-
-static bool
-is(cursor text, const char *word)
-{
-    return text.left == strlen(word) && !memcmp(text.at, word, text.left);
-}
-
-static unsigned char *
-put_u32(unsigned char *to, size_t n)
-{
-    for (int shift = 24; shift >= 0; shift -= 8)
-        *to++ = (unsigned char)(n >> shift);
-    return to;
-}
-
-static unsigned char *
-put_string(unsigned char *to, const void *src, size_t len)
-{
-    memcpy(put_u32(to, len), src, len);
-    return to + 4 + len;
 }
 
 /* --- one request --------------------------------------------------------- */
