@@ -121,6 +121,23 @@ s2_error_new(s2_class cls, int code, const char *func, const char *path,
 }
 
 s2_error *
+s2_error_missing(const char *symbol)
+{
+    return s2_error_new(S2_C_FunctionMissingError, 0, NULL, NULL,
+                        "libssh2 %s has no %s", libssh2_version(0), symbol);
+}
+
+const char *
+s2_missing_methods(void)
+{
+    static const char text[] =
+#include "missing.def"
+        ;
+
+    return text;
+}
+
+s2_error *
 s2_error_copy(const s2_error *err)
 {
     s2_error *copy;

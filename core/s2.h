@@ -86,6 +86,19 @@ int s2_class_errno(s2_class cls);
  * Units      `errcode` is one of LIBSSH2_ERROR_*.
  */
 s2_error *s2_error_from_code(int errcode);
+/*
+ * Raise FunctionMissingError, for a method whose function libssh2 lacks.
+ *
+ * Errors     FunctionMissingError, always: "libssh2 1.10.0 has no `symbol`".
+ */
+s2_error *s2_error_missing(const char *symbol);
+/*
+ * Tell the methods that this libssh2 lacks the function for.
+ *
+ * Returns    a line each, "Class.method symbol"; they raise
+ *            FunctionMissingError, whatever they are given.
+ */
+const char *s2_missing_methods(void);
 
 /* --- bytes: buf.c -------------------------------------------------------- */
 

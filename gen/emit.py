@@ -70,6 +70,17 @@ def errors_new(headers: Headers, errors: Errors) -> str:
     return "\n".join(lines) + "\n"
 
 
+def missing(rows: dict[str, Row], absent: list[str]) -> str:
+    """A line of C text for each method whose function is not there."""
+    lines: dict[str, str] = {}
+    for row in map(rows.__getitem__, absent):
+        if row.how == "derived":
+            lines.setdefault(row.bound[0],
+                             f'"{row.bound[0]} {row.symbol}\\n"')
+    return "\n".join(["/* Methods that these headers have no function for. */",
+                      '""', *lines.values()]) + "\n"
+
+
 def coverage(headers: Headers, rows: dict[str, Row],
              derived: dict[str, Binding], young: list[str], gone: list[str],
              blind: dict[str, Binding]) -> str:

@@ -54,6 +54,7 @@ def build(args: argparse.Namespace) -> None:
         "s2_have.h": emit.have(headers, errors),
         "constants.i": emit.constants(headers),
         "errors_new.def": emit.errors_new(headers, errors),
+        "missing.def": emit.missing(rows, young + gone),
         "coverage.txt": emit.coverage(headers, rows, derived, young, gone,
                                       blind),
     }

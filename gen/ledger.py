@@ -14,7 +14,7 @@ from headers import Constant, Failure, Headers, Where
 # The columns, and what a cell may be.  owns: who frees what comes out, or what
 # happens to what goes in.  scope: what a begun call excludes (core/internal.h);
 # none: it never waits; pure: nor is its number ever an error.
-METHOD = r"[A-Z]\w*(\.\w+)?"
+METHOD = r"([A-Z]\w*(\.\w+)?|[a-z]\w*)"
 COLUMNS = {
     "symbol": r"libssh2_\w+",
     "since": r"-|\d+(\.\d+){1,2}",
@@ -33,7 +33,7 @@ class Row:
     symbol: str
     since: tuple[int, ...]  # () where nobody knows: 1.10.0 or older
     how: str
-    bound: tuple[str, ...]  # "Class.method", or "Class" for its own life
+    bound: tuple[str, ...]  # "Class.method", "function", or "Class" for its life
     owns: str
     scope: str
     reason: str
@@ -61,7 +61,7 @@ def read_ledger(path: Path) -> dict[str, Row]:
         symbol, since, how, bound, owns, scope, reason = cells
         if how in ("later", "never") and (bound != "-" or reason == "-"):
             raise Failure(f"{where}: {how} needs a reason and binds nothing")
-        if how == "derived" and not re.fullmatch(r"\w+\.\w+", bound):
+        if how == "derived" and not re.fullmatch(r"\w+\.\w+|[a-z]\w*", bound):
             raise Failure(f"{where}: derived needs one Class.method")
         if symbol in rows:
             raise Failure(f"{where}: {symbol} has a row already, "

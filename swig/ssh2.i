@@ -31,3 +31,7 @@ const char *s2_libssh2_revision(void);
 /* Raise what a function would that got this code. */
 %rename(raise_code) s2_error_from_code;
 s2_error *s2_error_from_code(int errcode);
+%rename(raise_missing) s2_error_missing;
+s2_error *s2_error_missing(const char *symbol);
+%rename(missing_methods) s2_missing_methods;
+const char *s2_missing_methods(void);

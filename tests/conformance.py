@@ -359,6 +359,8 @@ def show(value):
 
 
 def unmet(need, runner):
+    if need[0] == "!":
+        return not unmet(need[1:], runner)
     if need == "root":
         return os.geteuid() != 0
     if need.startswith("libssh2_"):

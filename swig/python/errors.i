@@ -31,6 +31,8 @@ new_error_class(s2_class cls)
         kin = kin_of(number);
     else if (cls == S2_C_ConnectError)
         kin = Py_NewRef(PyExc_OSError);
+    else if (cls == S2_C_FunctionMissingError)
+        kin = Py_NewRef(PyExc_NotImplementedError);
     bases = kin ? PyTuple_Pack(2, parent, kin) : PyTuple_Pack(1, parent);
     dict = Py_BuildValue("{s:i,s:z,s:i}", "code", s2_class_code(cls), "name",
                          s2_class_code_name(cls), "sftp_status",

@@ -5,7 +5,7 @@ import unittest
 
 import ssh2
 from common import ENV, HOST, connect, read_all, run, server, shake
-from ssh2 import error_codes, exceptions, utils
+from ssh2 import binding, error_codes, exceptions, utils
 from ssh2.session import LIBSSH2_METHOD_KEX, MethodType, Session
 from ssh2.sftp import (
     LIBSSH2_FXF_CREAT,
@@ -46,6 +46,15 @@ class TestNames(unittest.TestCase):
                                    FileNotFoundError))
         self.assertTrue(issubclass(exceptions.SFTPPermissionDeniedError,
                                    PermissionError))
+
+    def test_what_libssh2_lacks_is_not_implemented(self):
+        version = utils.version().decode()
+        with self.assertRaisesRegex(NotImplementedError,
+                                    f"^libssh2 {version} has no libssh2_x$") \
+                as caught:
+            binding.raise_missing("libssh2_x")
+        self.assertIs(type(caught.exception), exceptions.FunctionMissingError)
+        self.assertIsInstance(caught.exception, exceptions.SSH2Error)
 
     def test_the_version_is_bytes(self):
         self.assertIsInstance(ssh2.__version__, str)

@@ -37,6 +37,14 @@ class TestEdge < Minitest::Test
     e
   end
 
+  def test_what_libssh2_lacks_is_told
+    error = assert_raises(SSH2::FunctionMissingError) do
+      SSH2.__send__(:raise_missing, "libssh2_x")
+    end
+    assert_equal "libssh2 #{SSH2.version} has no libssh2_x", error.message
+    assert_kind_of SSH2::Error, error
+  end
+
   def test_only_sessions_and_records_can_be_made
     (CLASSES - [SSH2::Session, SSH2::SFTPAttributes, SSH2::SFTPStatVFS])
       .each do |cls|

@@ -35,6 +35,15 @@ class Handle:
     __repr__ = object.__repr__
 
 
+def _missing(symbol: str) -> Callable[..., object]:
+    """What stands for a method that this libssh2 has no function for."""
+
+    def raises(*args: object, **keywords: object) -> object:
+        return binding.raise_missing(symbol)
+
+    return raises
+
+
 def _refuse(self: object, *args: object, **keywords: object) -> None:
     raise TypeError(f"only ssh2 makes {type(self).__name__} objects")
 
@@ -71,3 +80,10 @@ def deprecated(
         return warn
 
     return decorate
+
+
+for _line in (binding.missing_methods() or "").splitlines():
+    _name, _symbol = _line.split()
+    _class, _, _method = _name.rpartition(".")
+    _owner = getattr(binding, _class) if _class else binding
+    setattr(_owner, _method, _missing(_symbol))

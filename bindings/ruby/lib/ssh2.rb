@@ -2,6 +2,7 @@
 require "ssh2/binding"
 require_relative "ssh2/version"
 require_relative "ssh2/error"
+require_relative "ssh2/missing"
 require_relative "ssh2/stream"
 require_relative "ssh2/session"
 require_relative "ssh2/channel"
