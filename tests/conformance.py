@@ -29,6 +29,8 @@ TOKEN = re.compile(r'b?"(?:[^"\\]|\\.)*"|[\[\]]|[^\s\[\]]+')
 ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|(.))|\$([A-Z_]+)", re.DOTALL)
 PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 KINDS = {"Int": int, "Text": str, "Bytes": bytes, "List": list}
+CLOSERS = {"close", "shutdown", "forward_cancel"}
+STANDS_FOR = {"names": "readdir", "entries": "get"}
 
 
 class Failed(Exception):
@@ -180,6 +182,66 @@ class Verbs:
         time.sleep(ms / 1000)
 
 
+# --- what coverage.py reads -------------------------------------------------
+
+
+class Calls:
+    """Which methods the cases call, and how those calls end."""
+
+    def __init__(self):
+        self.seen, self.skipped = set(), set()
+        self.start()
+
+    def start(self):
+        """A new case: its objects, whose child each is, which are closed."""
+        self.parents, self.closed = {}, set()
+
+    def ended(self, ident):
+        """Whether it, or what it came from, was closed."""
+        above = set()
+        while ident is not None and ident not in above:
+            above.add(ident)
+            ident = self.parents.get(ident)
+        return bool(above & self.closed)
+
+    def made(self, value, parent, alive):
+        """What a call gave; an old object's number may be a new one's."""
+        if isinstance(value, list):
+            for item in value:
+                self.made(item, parent, alive)
+        elif isinstance(value, Ref) and value["id"] not in alive:
+            self.parents[value["id"]] = parent
+            self.closed.discard(value["id"])
+
+    def note(self, on, method, got):
+        if isinstance(got, Error):
+            ours = "SSH2Error" in got.classes
+            end = "error" if ours else "refused"
+            name = got.classes[0] if ours else ""
+        else:
+            end, name = "again" if got is Again else "success", ""
+        if self.ended(on["id"]):
+            end = "closed"
+        elif method in CLOSERS and end == "success":
+            self.closed.add(on["id"])
+        self.seen.add((on["is"], method, end, name))
+
+    def skip(self, case, need):
+        for _, line in case.steps:
+            for method in re.findall(r"\b[a-z]\w*\.(\w+)", line):
+                self.skipped.add((method, need))
+
+    def write(self, path, runner):
+        offers = {}
+        for name in {name for name, *_ in self.seen}:
+            names = runner.ask(call="offers", on=None, keys={}, name=None,
+                               args=[Ref({"class": name})])
+            offers[name] = [] if isinstance(names, Error) else names
+        path.write_text(json.dumps({
+            "offers": offers, "seen": sorted(self.seen),
+            "skipped": sorted(self.skipped)}))
+
+
 # --- one case ---------------------------------------------------------------
 
 
@@ -187,8 +249,10 @@ class Case:
     def __init__(self, label, needs, steps):
         self.label, self.needs, self.steps = label, list(needs), list(steps)
 
-    def run(self, runner):
+    def run(self, runner, calls):
         self.runner, self.verbs, self.vars = runner, Verbs(), {}
+        self.calls = calls
+        calls.start()
         number, line = 0, ""
         try:
             for number, line in self.steps:
@@ -228,6 +292,20 @@ class Case:
 
     def call(self, words, name):
         mode = words.pop(0) if words[0] in ("await", "all") else None
+        got = self.repeat(mode, words, name)
+        target, _, method = words[0].rpartition(".")
+        if not target and method in STANDS_FOR:
+            target, method = words[1], STANDS_FOR[method]
+        on = self.vars.get(target)
+        if target == "SSH2":
+            on = Ref({"is": target, "id": None})
+        if isinstance(on, Ref):
+            self.calls.note(on, method.rstrip("="), got)
+        alive = {held["id"] for held in flat(list(self.vars.values()))}
+        self.calls.made(got, on["id"] if isinstance(on, Ref) else None, alive)
+        return got
+
+    def repeat(self, mode, words, name):
         end, whole = time.monotonic() + AWAIT_SECONDS, b""
         while True:
             got = self.once(words, name)
@@ -305,7 +383,7 @@ class Case:
         if token[0].isupper():
             return Ref({"class": token})
         held = self.vars[token]
-        return Ref(var=token) if remote(held) else held
+        return Ref(var=token) if flat(held) else held
 
     def unquote(self, text):
         def one(match):
@@ -319,11 +397,11 @@ class Case:
         return ESCAPE.sub(one, text.encode())
 
 
-def remote(value):
-    """Whether a value holds an object, which only the runner has."""
+def flat(value):
+    """The objects in a value, which only the runner has."""
     if isinstance(value, list):
-        return any(map(remote, value))
-    return isinstance(value, Ref)
+        return [held for item in value for held in flat(item)]
+    return [value] if isinstance(value, Ref) else []
 
 
 def fits(got, want, *length):
@@ -407,8 +485,9 @@ def after(error, runner):
 
 
 def main(language, *paths):
-    cases = load(paths or [HERE / "cases"])
-    copy = open(os.environ.get("SSH2_TAP", os.devnull), "w")  # noqa: SIM115
+    cases, calls = load(paths or [HERE / "cases"]), Calls()
+    tap = os.environ.get("SSH2_TAP", os.devnull)
+    copy = open(tap, "w")  # noqa: SIM115
 
     def say(text):
         print(text, flush=True)
@@ -423,9 +502,10 @@ def main(language, *paths):
             need = next((n for n in case.needs if unmet(n, runner)), None)
             if need:
                 counts["skipped"] += 1
+                calls.skip(case, need)
                 say(f"ok {label} # SKIP needs {need}")
                 continue
-            case.run(runner)
+            case.run(runner, calls)
         except Failed as why:
             failure, runner = str(why), after(why, runner)
         except Exception as error:
@@ -434,7 +514,10 @@ def main(language, *paths):
         counts["run"] += 1
         counts["failed"] += bool(failure)
         say(f"not ok {label}\n# {failure}" if failure else f"ok {label}")
-    if runner and (failure := runner.end()):
+    runner = runner or Runner(language)
+    if tap != os.devnull:
+        calls.write(Path(tap).with_suffix(".calls"), runner)
+    if failure := runner.end():
         counts["failed"] += 1
         say(f"# {failure}")
     say("# " + ", ".join(f"{n} {what}" for what, n in counts.items()))

@@ -71,6 +71,10 @@ class Verbs:
     def at_least(self, number):
         return importlib.import_module("ssh2.utils").version(number) is not None
 
+    def offers(self, cls):
+        return [name for name in dir(cls)
+                if name[0] != "_" and not hasattr(object, name)]
+
     def socket(self, port=None):
         port = port or int(os.environ["SSH2_PORT"])
         sock = socket.create_connection((os.environ["SSH2_HOST"], port))
@@ -113,7 +117,9 @@ class Verbs:
 
 
 def named(name):
-    """A class or a constant of the module."""
+    """A class or a constant of the module, or the module itself."""
+    if name == "SSH2":
+        return importlib.import_module("ssh2.binding")
     for module in MODULES:
         found = getattr(importlib.import_module(f"ssh2.{module}"), name, None)
         if found is not None:

@@ -56,6 +56,11 @@ class Verbs
     !SSH2.version(number).nil?
   end
 
+  def offers(cls)
+    names = cls.public_instance_methods - Object.public_instance_methods
+    names.map { |name| name.to_s.encode("UTF-8") }
+  end
+
   def socket(port = nil)
     port ||= ENV.fetch("SSH2_PORT")
     @sockets << TCPSocket.new(ENV.fetch("SSH2_HOST"), port)
