@@ -4,8 +4,10 @@ from typing import Any, TypeVar
 
 from . import binding
 from ._handle import Handle, adopt, deprecated
+from ._pump import Pump, needs_pump
 from .agent import Agent
 from .binding import (
+    LIBSSH2_ERROR_TIMEOUT,
     LIBSSH2_HOSTKEY_HASH_MD5 as LIBSSH2_HOSTKEY_HASH_MD5,
     LIBSSH2_HOSTKEY_HASH_SHA1 as LIBSSH2_HOSTKEY_HASH_SHA1,
     LIBSSH2_HOSTKEY_HASH_SHA256 as LIBSSH2_HOSTKEY_HASH_SHA256,
@@ -25,6 +27,7 @@ from .exceptions import (
     KnownHostError as KnownHostError,
     PublicKeyInitError as PublicKeyInitError,
     SessionHostKeyError as SessionHostKeyError,
+    SSH2Error,
 )
 from .knownhost import KnownHost
 from .sftp import SFTP
@@ -84,6 +87,7 @@ class Session(Handle, binding.Session):
     """
 
     _sock: Any = None
+    _pump: Pump | None = None
 
     @property
     def sock(self) -> Any:
@@ -95,9 +99,32 @@ class Session(Handle, binding.Session):
         return super().closed()
 
     def handshake(self, sock: Any) -> int:
-        """Start SSH over a connected socket, without looking at its key."""
-        rc = super().handshake(sock)
-        self._sock = sock
+        """Start SSH over a connected socket, without looking at its key.
+
+        An object without a descriptor that reads and writes does as well, such
+        as a channel of another session; it is closed when the session is.
+        """
+        pump = None
+        if needs_pump(sock):
+            again = self._pump if sock is self._sock else None
+            pump = again or Pump(sock)
+        try:
+            rc = super().handshake(pump.sock if pump else sock)
+        except SSH2Error as error:
+            if pump and error.code == LIBSSH2_ERROR_TIMEOUT:
+                self._sock, self._pump = sock, pump  # to be repeated
+            elif pump and pump is not self._pump:
+                pump.close()
+                raise error from next(iter(pump.errors), None)
+            raise
+        self._sock, self._pump = sock, pump
+        return rc
+
+    def close(self) -> int:
+        """End it and what waits for it; nothing is sent."""
+        rc = super().close()
+        if self._pump:
+            self._pump.close()
         return rc
 
     @deprecated("handshake")

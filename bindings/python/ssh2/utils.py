@@ -4,6 +4,7 @@ import select
 from typing import TYPE_CHECKING, Any
 
 from . import binding
+from ._pump import needs_pump
 from .binding import (
     LIBSSH2_SESSION_BLOCK_INBOUND,
     LIBSSH2_SESSION_BLOCK_OUTBOUND,
@@ -52,7 +53,7 @@ def wait_socket(
     # select() cannot take descriptors above 1023.
     poll = select.poll()
     poll.register(
-        _socket,
+        session if needs_pump(_socket) else _socket,
         (select.POLLIN if reads else 0) | (select.POLLOUT if writes else 0),
     )
     found = poll.poll(None if timeout is None else timeout * 1000)

@@ -1,0 +1,118 @@
+"""Bytes from an object that reads and writes to a socket, and back.
+
+So libssh2, which knows sockets only, runs over anything, and a channel reaches
+the key agent.  Two threads copy; each holds the two ends and nothing else.
+"""
+
+import contextlib
+import io
+import selectors
+import socket
+from threading import Thread
+from typing import Any
+
+from .binding import LIBSSH2_ERROR_EAGAIN, LIBSSH2_ERROR_TIMEOUT
+from .exceptions import SSH2Error
+
+_SIZE = 65536
+
+
+def needs_pump(stream: Any) -> bool:
+    """Whether stream can be read and written, and has no descriptor."""
+    with contextlib.suppress(AttributeError, io.UnsupportedOperation):
+        stream.fileno()
+        return False
+    return hasattr(stream, "read") and hasattr(stream, "write")
+
+
+def _again(stream: Any) -> None:
+    """Wait where a channel's session does not: others may take its bytes."""
+    with selectors.DefaultSelector() as ready:
+        ready.register(stream.session, selectors.EVENT_READ)
+        ready.select(0.05)
+
+
+def _read(stream: Any) -> bytes:
+    # Of a buffered file, what is there; of a channel, a pair.
+    read = getattr(stream, "read1", stream.read)
+    while True:
+        try:
+            data: Any = read(_SIZE)
+        except SSH2Error as error:
+            if error.code != LIBSSH2_ERROR_TIMEOUT:
+                raise
+            continue
+        if not isinstance(data, tuple):
+            return bytes(data)
+        if data[0] != LIBSSH2_ERROR_EAGAIN:
+            return bytes(data[1])
+        _again(stream)
+
+
+def _write(stream: Any, data: bytes) -> None:
+    while data:
+        try:
+            done: Any = stream.write(data)
+        except SSH2Error as error:
+            if error.code != LIBSSH2_ERROR_TIMEOUT:
+                raise
+            done = 0, error.done
+        if isinstance(done, tuple):
+            if done[0] == LIBSSH2_ERROR_EAGAIN:
+                _again(stream)
+            done = done[1]
+        else:
+            getattr(stream, "flush", int)()
+        data = data[len(data) if done is None else done :]
+
+
+def _to_socket(stream: Any, sock: socket.socket, errors: list[Any]) -> None:
+    try:
+        while data := _read(stream):
+            sock.sendall(data)
+    except Exception as error:
+        errors.append(error)
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_WR)
+
+
+def _to_stream(stream: Any, sock: socket.socket, errors: list[Any]) -> None:
+    try:
+        while data := sock.recv(_SIZE):
+            _write(stream, data)
+    except Exception as error:
+        errors.append(error)
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(Exception):
+        getattr(stream, "close", int)()
+
+
+def _both_ways(*ends: Any) -> None:
+    back = Thread(target=_to_socket, args=ends, daemon=True)
+    back.start()
+    _to_stream(*ends)
+    back.join()
+    ends[1].close()
+
+
+def start(stream: Any, sock: socket.socket, errors: list[Any]) -> None:
+    """Copy until both have ended, then close both; why, goes to errors."""
+    Thread(target=_both_ways, args=(stream, sock, errors), daemon=True).start()
+
+
+class Pump:
+    """A socket whose other end is stream, which is closed with it."""
+
+    def __init__(self, stream: Any) -> None:
+        self.errors: list[Exception] = []
+        self.sock, far = socket.socketpair()
+        start(stream, far, self.errors)
+
+    def close(self) -> None:
+        # The core has a descriptor of its own to this socket.
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
+
+    __del__ = close
