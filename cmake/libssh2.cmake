@@ -21,6 +21,7 @@ set(cves CVE-2025-15661 CVE-2026-7598 CVE-2026-55199 CVE-2026-55200
     CVE-2026-58050 CVE-2026-58051 CVE-2026-66032 CVE-2026-66033
     CVE-2026-66034 CVE-2026-66035)
 
+include(mend)
 cmake_path(IS_PREFIX CMAKE_SOURCE_DIR ${CMAKE_BINARY_DIR} in_tree)
 if(in_tree)
     set(cache ${CMAKE_SOURCE_DIR}/build/libssh2-source)
@@ -162,18 +163,6 @@ function(ssh2_get_archives)
     set(patches ${patches} PARENT_SCOPE)
 endfunction()
 
-# Mend what the fix of CVE-2025-15661 breaks: it takes the number of a request
-# for the status that answers it. Nothing happens where it is not in.
-function(ssh2_mend_links source)
-    file(READ ${source}/src/sftp.c text)
-    string(REGEX REPLACE
-        "(packet_type == SSH_FXP_STATUS\\) {[^a-z]*if\\()([^)]*\\))"
-        "\\1\\2 || \\2" mended "${text}")
-    if(NOT mended STREQUAL text)
-        file(WRITE ${source}/src/sftp.c "${mended}")
-    endif()
-endfunction()
-
 # Unpack what ssh2_get_archives found and apply the patches; sets
 # SSH2_LIBSSH2_REVISION and `source`, the folder, which is complete if there.
 function(ssh2_unpack)
@@ -185,6 +174,10 @@ function(ssh2_unpack)
         set(revision "${release} (Debian ${package})")
         set(source ${CMAKE_BINARY_DIR}/libssh2/${package})
     endif()
+    # Other edits make another tree.
+    file(SHA256 ${CMAKE_SOURCE_DIR}/cmake/mend.cmake edits)
+    string(SUBSTRING ${edits} 0 8 edits)
+    string(APPEND source -${edits})
     if(NOT EXISTS ${source})
         set(work ${CMAKE_BINARY_DIR}/libssh2/unpack)
         file(REMOVE_RECURSE ${work})
@@ -201,7 +194,7 @@ function(ssh2_unpack)
                     COMMAND_ERROR_IS_FATAL ANY)
             endforeach()
         endif()
-        ssh2_mend_links(${tree})
+        ssh2_mend_source(${tree})
         file(RENAME ${tree} ${source})
         file(REMOVE_RECURSE ${work})
     endif()

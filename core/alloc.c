@@ -21,6 +21,10 @@ enum { UNIT = 4096, MOST = 0 }; /* who reads a freed block is to be seen */
 enum { UNIT = 4096, MOST = 1 << 20 };
 #endif
 
+/* What libssh2 may ask for over what it has received at once, before it is
+ * taken for lost: no honest packet inflates to a tenth of it. */
+enum { AT_A_TIME = 32 << 20 };
+
 static size_t
 class_of(size_t size)
 {
@@ -117,10 +121,26 @@ take_out(s2_alloc *a, s2_block *b)
     }
 }
 
+/* libssh2 may go round for ever over a packet that was tampered with, and asks
+ * for memory each time. */
+bool
+s2_alloc_lost(const s2_alloc *a)
+{
+    return a->since > AT_A_TIME;
+}
+
+void
+s2_alloc_fresh(s2_alloc *a)
+{
+    if (!s2_alloc_lost(a))
+        a->since = 0;
+}
+
 static bool
 refuse(s2_alloc *a, size_t size)
 {
-    return size > PTRDIFF_MAX || (a->fail_at && --a->fail_at == 0) ||
+    a->since += size;
+    return s2_alloc_lost(a) || (a->fail_at && --a->fail_at == 0) ||
            !make_room(a);
 }
 

@@ -453,6 +453,7 @@ s2_channel_wait_closed(s2_channel *ch)
 static int
 exit_status_step(s2_op *op)
 {
+    s2_session *s = S2_SESSION(op);
     char *name = NULL;
 
     op->r[0] = libssh2_channel_get_exit_status(S2_CHANNEL(op));
@@ -464,6 +465,9 @@ exit_status_step(s2_op *op)
         op->r[0] = -1;
         libssh2_free(S2_RAW(op), name);
     }
+    /* Nor did a command succeed whose end a lost connection has hidden. */
+    if (!op->r[0] && s->dead && !s->ended && !closed_by_peer(op))
+        op->r[0] = -1;
     return 0;
 }
 

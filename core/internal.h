@@ -46,6 +46,7 @@ typedef struct s2_alloc {
     s2_block *table; /* by address */
     size_t slots, used, count;
     long fail_at; /* fail the n-th allocation from now; 0: none */
+    size_t since; /* bytes asked for since libssh2 last looked for more input */
     bool failed, keep;
     void *pool[S2_POOLS]; /* free blocks, by size */
     size_t pooled;
@@ -54,7 +55,9 @@ typedef struct s2_alloc {
 void *s2_alloc_new(s2_alloc *a, size_t size);
 void *s2_alloc_resize(s2_alloc *a, void *p, size_t size);
 void s2_alloc_free(s2_alloc *a, void *p);
-void s2_alloc_trim(s2_alloc *a); /* give back what is kept for reuse */
+bool s2_alloc_lost(const s2_alloc *a); /* libssh2 asks without end */
+void s2_alloc_fresh(s2_alloc *a);      /* it looks for input, or begins */
+void s2_alloc_trim(s2_alloc *a);       /* give back what is kept for reuse */
 void s2_alloc_end(s2_alloc *a);
 
 /* --- wire: wire.c -------------------------------------------------------- */
@@ -276,6 +279,7 @@ struct s2_session {
     bool shaken;             /* the handshake went through */
     bool expired;            /* a password was */
     bool paired;             /* both directions prefer the same */
+    bool ended;              /* by the program: nothing was lost */
     char *prefs[S2_METHODS]; /* the program's, by LIBSSH2_METHOD_*, or NULL */
     char *goodbye;           /* the server's reason for disconnecting */
     atomic_bool blocking;

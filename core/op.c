@@ -651,10 +651,15 @@ try_step(s2_session *s, s2_op *op)
     op->wait_fd = -1;
     op->wait_ms = 0;
     op->idle = op->flags & S2_STATELESS;
+    s2_alloc_fresh(&s->alloc);
     rc = op->step(op);
     if (s->wire.received != received)
         wake_readers(s);
-    if (s->alloc.failed && !s->dead) {
+    if (rc < 0 && s2_alloc_lost(&s->alloc)) {
+        if (!s->dead)
+            s2_session_end(s, error_of(op, LIBSSH2_ERROR_DECRYPT));
+        return s2_op_fail(op, dead_error(op));
+    } else if (s->alloc.failed && !s->dead) {
         s2_session_end(s, &s2_no_memory);
         if (rc == LIBSSH2_ERROR_EAGAIN)
             return LIBSSH2_ERROR_ALLOC;

@@ -713,7 +713,8 @@ s2_error *s2_channel_wait_closed(s2_channel *ch);
 /*
  * The command's exit status.
  *
- * Returns    -1 if a signal ended it; 0 also before any status came.
+ * Returns    -1 if a signal ended it, or the connection was lost before its
+ *            end was known; 0 also before any status came.
  * Source     libssh2_channel_get_exit_status(3); RFC 4254 6.10
  */
 s2_error *s2_channel_get_exit_status(s2_channel *ch, int *result);

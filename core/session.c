@@ -84,6 +84,7 @@ static LIBSSH2_RECV_FUNC(wire_recv)
 
     (void)socket;
     (void)flags;
+    s2_alloc_fresh(&s->alloc);
     return s2_wire_recv(&s->wire, buffer, length);
 }
 
@@ -176,6 +177,7 @@ close_step(s2_op *op)
     s2_session *s = S2_SESSION(op);
 
     atomic_store(&s->obj.closed, true);
+    s->ended |= !s->dead;
     s2_session_end(s, s2_error_new(S2_C_ClosedError, LIBSSH2_ERROR_BAD_USE,
                                    NULL, NULL, "the session is closed"));
     s2_session_wake_all(s);
@@ -362,6 +364,7 @@ disconnect_step(s2_op *op)
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return rc;
     s2_wire_flush(&s->wire);
+    s->ended = !rc;
     if (!rc)
         s2_session_end(s, s2_error_new(S2_C_SocketDisconnectError,
                                        LIBSSH2_ERROR_SOCKET_DISCONNECT, NULL,

@@ -161,6 +161,30 @@ a_session_frees_all_it_has(void **state)
     *state = NULL;
 }
 
+static void
+asking_without_end_is_refused(void **state)
+{
+    s2_alloc a = {0};
+    void *p = NULL;
+    int count = 0;
+
+    (void)state;
+    for (int i = 0; i < 3000; i++) { /* as a busy session does */
+        s2_alloc_fresh(&a);
+        s2_alloc_free(&a, p);
+        assert_non_null(p = s2_alloc_new(&a, 32768));
+    }
+    do {
+        s2_alloc_free(&a, p);
+        p = s2_alloc_new(&a, 32768);
+    } while (p && ++count < 3000);
+    assert_null(p);
+    assert_true(s2_alloc_lost(&a));
+    s2_alloc_fresh(&a);
+    assert_null(s2_alloc_new(&a, 1));
+    s2_alloc_end(&a);
+}
+
 int
 main(void)
 {
@@ -172,6 +196,7 @@ main(void)
         cmocka_unit_test(a_failed_resize_leaves_the_block),
         cmocka_unit_test(a_size_beyond_all_memory_is_refused),
         cmocka_unit_test(after_a_failure_freed_blocks_stay),
+        cmocka_unit_test(asking_without_end_is_refused),
         cmocka_unit_test(a_block_that_went_elsewhere_may_come_again),
         session_test(a_session_frees_all_it_has),
     };

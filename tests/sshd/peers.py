@@ -41,12 +41,24 @@ def cut(conn, port):
         hang_up(conn)
 
 
+def flip(conn, port):
+    """Pass on to sshd, and turn a bit over far behind the key exchange."""
+    with socket.create_connection(("127.0.0.1", port)) as server:
+        threading.Thread(target=copy, args=(conn, server, 1 << 30),
+                         daemon=True).start()
+        copy(server, conn, 9000)
+        byte = server.recv(1)
+        conn.sendall(bytes(b ^ 1 for b in byte))
+        copy(server, conn, 1 << 30)
+
+
 def copy(source, sink, limit):
     try:
         while limit > 0 and (data := source.recv(min(limit, 65536))):
             sink.sendall(data)
             limit -= len(data)
-        sink.shutdown(socket.SHUT_WR)
+        if limit:
+            sink.shutdown(socket.SHUT_WR)
     except OSError:
         pass
 
@@ -63,7 +75,8 @@ def refusing(conn, _):
         conn.sendall(b"\x00\x00\x00\x01\x05")
 
 
-TCP = {"http": http, "silent": silent, "closer": closer, "cut": cut}
+TCP = {"http": http, "silent": silent, "closer": closer, "cut": cut,
+       "flip": flip}
 UNIX = {"silent": silent, "garbage": garbage, "refusing": refusing}
 
 
