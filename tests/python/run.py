@@ -81,6 +81,11 @@ class Verbs:
         self.sockets.append(sock)
         return sock
 
+    def narrow(self, port=None):
+        sock = self.socket(port)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        return sock
+
     def shake(self, port=None):
         session = named("Session")()
         session.handshake(self.socket(port))
@@ -110,7 +115,12 @@ class Verbs:
         return callback.asked
 
     def names(self, handle):
-        return sorted(entry[1] for entry in handle.readdir())
+        found = []
+        for rc, name, _ in handle.readdir():
+            if rc == -37:
+                return AGAIN
+            found.append(name)
+        return sorted(found)
 
     def entries(self, hosts, prev=None):
         return hosts.get(prev)

@@ -21,6 +21,7 @@ BYTES = ->(result) { result&.b }
 FIRST = ->(result) { result[0] }
 SHAPES = { "read" => BYTES_OR_END, "read_ex" => BYTES_OR_END,
            "read_stderr" => BYTES_OR_END, "name" => BYTES, "comment" => BYTES,
+           "version" => BYTES,
            "key" => ->(result) { result.unpack1("m") },
            "get_exit_signal" => FIRST, "window_read_ex" => FIRST,
            "window_write_ex" => FIRST }.freeze
@@ -67,6 +68,10 @@ class Verbs
     @sockets.last
   end
 
+  def narrow(port = nil)
+    socket(port).tap { |sock| sock.setsockopt(:SOCKET, :SNDBUF, 4096) }
+  end
+
   def shake(port = nil)
     SSH2::Session.new.tap { |session| session.handshake(socket(port)) }
   end
@@ -98,7 +103,13 @@ class Verbs
   end
 
   def names(handle)
-    handle.each_entry.map { |entry| entry.name.b }.sort
+    list = []
+    while (entry = handle.readdir)
+      return AGAIN if entry.is_a?(Symbol)
+
+      list << entry.name.b
+    end
+    list.sort
   end
 
   def entries(hosts, prev = nil)

@@ -8,6 +8,7 @@
               without a question
     quiet     keyboard-interactive without any question
     guest     needs nothing at all
+    harry     the word of the host trusted.example, whose key is ecdsa
     anyone    the keys of the fixture's user
 
 A command runs by /bin/sh; SFTP serves this machine's files.
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import asyncssh
 
+ROOT = sys.argv[1]
 ROUNDS = {
     "kate": [
         ("Login", "Two questions", [("Password: ", False),
@@ -71,6 +73,19 @@ class Server(asyncssh.SSHServer):
         return name, instruction, "", prompts
 
 
+    def host_based_auth_supported(self):
+        return self.user == "harry"
+
+    def validate_host_public_key(self, client_host, client_addr, client_port,
+                                 key):
+        return client_host == "trusted.example" and \
+            key == asyncssh.read_public_key(Path(ROOT, "keys", "ecdsa.pub"))
+
+    def validate_host_based_user(self, username, client_host,
+                                 client_username):
+        return username == client_username
+
+
 async def pump(source, sink):
     with contextlib.suppress(ConnectionError, asyncssh.Error):
         while data := await source.read(65536):
@@ -103,15 +118,16 @@ async def serve(process):
         process.exit(status)
 
 
-async def main(root):
-    keys = [str(path) for path in sorted(Path(root, "host").iterdir())
+async def main():
+    keys = [str(path) for path in sorted(Path(ROOT, "host").iterdir())
             if not path.suffix]
     server = await asyncssh.listen(
         "127.0.0.1", 0, server_factory=Server, server_host_keys=keys,
         encoding=None, process_factory=serve, sftp_factory=True,
-        authorized_client_keys=str(Path(root, "authorized_keys")))
+        trust_client_host=True,
+        authorized_client_keys=str(Path(ROOT, "authorized_keys")))
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.Event().wait()
 
 
-asyncio.run(main(sys.argv[1]))
+asyncio.run(main())

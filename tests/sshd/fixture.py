@@ -361,6 +361,13 @@ class Fixture:
             sock.listen(16)
             self.child(peers.run, sock, serve, 0)
             sock.close()
+        # One that is called already, and listens to nobody else.
+        busy = socket.socket(socket.AF_UNIX)
+        busy.bind(str(root / "agent_busy"))
+        busy.listen(0)
+        caller = socket.socket(socket.AF_UNIX)
+        caller.connect(str(root / "agent_busy"))
+        self.busy = busy, caller
         agent = self.env["SSH_AUTH_SOCK"] = str(root / "agent")
         for name in ("unknown", "ed25519", "rsa", "ecdsa"):
             subprocess.run([tool("ssh-add"), "-q", keys / name], check=True,
