@@ -72,17 +72,25 @@ open_settle(s2_op *op, int rc)
 }
 
 s2_error *
+s2_channel_call(s2_op *op, s2_channel **out)
+{
+    s2_session *s = S2_SESSION(op);
+    s2_error *err;
+
+    op->settle = open_settle;
+    if ((err = s2_op_call(op)))
+        return err;
+    *out = s2_channel_new(s, op->state, false);
+    return *out ? NULL : s2_session_leak(s);
+}
+
+s2_error *
 s2_session_open_session(s2_session *s, s2_channel **out)
 {
     s2_op op = S2_OP(s, open_session_step, "libssh2_channel_open_ex", &s->scope,
                      S2_AUTHED);
-    s2_error *err;
 
-    op.settle = open_settle;
-    if ((err = s2_op_call(&op)))
-        return err;
-    *out = s2_channel_new(s, op.state, false);
-    return *out ? NULL : s2_session_leak(s);
+    return s2_channel_call(&op, out);
 }
 
 /* --- requests ------------------------------------------------------------ */
@@ -185,6 +193,35 @@ s2_channel_setenv(s2_channel *ch, const char *varname, const char *value)
     s2_op_text(&op, 1, value);
     op.path = varname;
     return s2_op_call(&op);
+}
+
+static int
+x11_req_step(s2_op *op)
+{
+    return answered(op, libssh2_channel_x11_req_ex(S2_CHANNEL(op),
+                                                   (int)op->n[0], op->b[0].p,
+                                                   op->b[1].p, (int)op->n[1]));
+}
+
+s2_error *
+s2_channel_x11_req_ex(s2_channel *ch, int single_connection,
+                      const char *auth_proto, const char *auth_cookie,
+                      int screen_number)
+{
+    s2_op op = S2_OP(ch, x11_req_step, "libssh2_channel_x11_req_ex",
+                     &ch->obj.session->scope, 0);
+
+    s2_op_text(&op, 0, auth_proto);
+    s2_op_text(&op, 1, auth_cookie);
+    op.n[0] = single_connection;
+    op.n[1] = screen_number;
+    return s2_op_call(&op);
+}
+
+s2_error *
+s2_channel_x11_req(s2_channel *ch, int screen_number)
+{
+    return s2_channel_x11_req_ex(ch, 0, NULL, NULL, screen_number);
 }
 
 static int

@@ -159,8 +159,8 @@ void s2_parked_advance(s2_session *s);
 void s2_parked_finish(s2_session *s);
 
 extern const s2_type s2_session_type, s2_channel_type, s2_sftp_type,
-    s2_file_type, s2_knownhost_type, s2_entry_type, s2_agent_type,
-    s2_identity_type;
+    s2_file_type, s2_listener_type, s2_knownhost_type, s2_entry_type,
+    s2_agent_type, s2_identity_type;
 
 /* --- operations: op.c ---------------------------------------------------- */
 
@@ -284,7 +284,7 @@ struct s2_session {
     char *goodbye;           /* the server's reason for disconnecting */
     atomic_bool blocking;
     atomic_long timeout;
-    bool keep_reply;
+    bool keep_reply, replies_due; /* to keepalives: asked for, at any time */
     int64_t keep_every, keep_next, heard; /* ms */
     uint64_t heard_bytes;
 };
@@ -306,6 +306,12 @@ struct s2_channel {
     s2_obj obj;
     LIBSSH2_CHANNEL *raw;
     s2_scope reading, writing;
+};
+
+struct s2_listener {
+    s2_obj obj;
+    LIBSSH2_LISTENER *raw; /* NULL once cancelled */
+    s2_scope scope;
 };
 
 struct s2_sftp {
@@ -331,6 +337,8 @@ void s2_statvfs_from(s2_statvfs *to, const LIBSSH2_SFTP_STATVFS *from);
 s2_error *s2_knownhost_types(s2_knownhost *kh, const char *host, int port,
                              s2_buf *prefs);
 int s2_file_give_back(s2_file *f);
+/* Call an op that makes a channel of the session, in op->state. */
+s2_error *s2_channel_call(s2_op *op, s2_channel **out);
 s2_channel *s2_channel_new(void *parent, LIBSSH2_CHANNEL *raw, bool borrowed);
 
 #define S2_SESSION(op) ((op)->self->session)

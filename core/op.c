@@ -626,6 +626,7 @@ keep_alive(s2_session *s)
         return;
     }
     s->keep_next = now + s->keep_every;
+    s->replies_due |= s->keep_reply;
     libssh2_keepalive_send(s->raw, &next);
 }
 

@@ -147,6 +147,7 @@ void s2_set_host(const s2_host *host);
 
 typedef struct s2_session s2_session;     /* one connection to one server */
 typedef struct s2_channel s2_channel;     /* a command, shell or subsystem */
+typedef struct s2_listener s2_listener;   /* a port of the server's */
 typedef struct s2_sftp s2_sftp;           /* files on the other side */
 typedef struct s2_file s2_file;           /* an open file or directory */
 typedef struct s2_knownhost s2_knownhost; /* a collection of known hosts */
@@ -547,6 +548,61 @@ s2_error *s2_session_agent_auth(s2_session *s, const char *username);
  */
 s2_error *s2_session_open_session(s2_session *s, s2_channel **out);
 /*
+ * Open a channel to a TCP port that the server can reach.
+ *
+ * The server is told that it is for 127.0.0.1, port 22.
+ *
+ * Ownership  the channel is the caller's; closing it ends the connection.
+ * Blocking   until the server has connected, or the timeout.
+ * Errors     ChannelFailure where the server refuses or cannot connect.
+ * Source     libssh2_channel_direct_tcpip(3); RFC 4254 7.2
+ */
+s2_error *s2_session_direct_tcpip(s2_session *s, const char *host, int port,
+                                  s2_channel **out);
+/*
+ * Open a channel to a TCP port that the server can reach, for a given peer.
+ *
+ * The server is told that it is for `shost`, port `sport`, which it may log.
+ *
+ * Ownership  the channel is the caller's; closing it ends the connection.
+ * Blocking   until the server has connected, or the timeout.
+ * Errors     ChannelFailure where the server refuses or cannot connect.
+ * Source     libssh2_channel_direct_tcpip_ex(3); RFC 4254 7.2
+ */
+s2_error *s2_session_direct_tcpip_ex(s2_session *s, const char *host, int port,
+                                     const char *shost, int sport,
+                                     s2_channel **out);
+/*
+ * Have the server listen on `port` (0: of its choice), for connections here.
+ *
+ * At most 16 connections wait to be accepted; more are refused.
+ *
+ * Ownership  the listener is the caller's; dropped, it is cancelled by later
+ *            calls on the session.
+ * Blocking   until the server has answered, or the timeout.
+ * Errors     RequestDeniedError where the server refuses; BadUseError once
+ *            keepalives that ask for a reply were sent.
+ * Source     libssh2_channel_forward_listen(3); RFC 4254 7.1
+ */
+s2_error *s2_session_forward_listen(s2_session *s, int port, s2_listener **out);
+/*
+ * Have the server listen on an address of its own, for connections here.
+ *
+ * Units      `queue_maxsize` counts the connections that may wait to be
+ *            accepted, 0 for any number; `host` null is every IPv4 address,
+ *            `port` 0 one of the server's choice.
+ * Ownership  the listener is the caller's; dropped, it is cancelled by later
+ *            calls on the session.
+ * Blocking   until the server has answered, or the timeout.
+ * Returns    *result is the port that was bound.
+ * Errors     RequestDeniedError where the server refuses; BadUseError once
+ *            keepalives that ask for a reply were sent.
+ * Source     libssh2_channel_forward_listen_ex(3); RFC 4254 7.1
+ */
+s2_error *s2_session_forward_listen_ex(s2_session *s, int queue_maxsize,
+                                       const char *host, int port,
+                                       s2_listener **out, int *result);
+/*
  * Start SFTP.
  *
  * Blocking   until the server answers.
@@ -602,6 +658,27 @@ s2_error *s2_channel_pty_size(s2_channel *ch, int width, int height,
  */
 s2_error *s2_channel_setenv(s2_channel *ch, const char *varname,
                             const char *value);
+/*
+ * Ask that X11 clients started on the channel be shown here.
+ *
+ * Their connections come as events: see s2_session_callback_set().
+ *
+ * Errors     ChannelRequestDenied where the server refuses.
+ * Source     libssh2_channel_x11_req(3); RFC 4254 6.3.1
+ */
+s2_error *s2_channel_x11_req(s2_channel *ch, int screen_number);
+/*
+ * Ask that X11 clients be shown here, by a given way to authenticate them.
+ *
+ * Units      `single_connection` not 0: one client only; `auth_proto` null is
+ *            MIT-MAGIC-COOKIE-1, `auth_cookie` (hexadecimal) null a random one
+ *            that nobody is told.
+ * Errors     ChannelRequestDenied where the server refuses.
+ * Source     libssh2_channel_x11_req_ex(3); RFC 4254 6.3.1
+ */
+s2_error *s2_channel_x11_req_ex(s2_channel *ch, int single_connection,
+                                const char *auth_proto, const char *auth_cookie,
+                                int screen_number);
 /*
  * Start what `request` names: "exec", "shell" or "subsystem".
  *
@@ -727,6 +804,28 @@ s2_error *s2_channel_get_exit_status(s2_channel *ch, int *result);
  */
 s2_error *s2_channel_get_exit_signal(s2_channel *ch, s2_buf *name,
                                      s2_buf *errmsg, s2_buf *language);
+
+/* --- Listener: forward.c ------------------------------------------------- */
+
+/*
+ * Wait for a connection to the listener's port.
+ *
+ * Ownership  the channel is the caller's and outlives the listener.
+ * Blocking   until somebody connects, the listener is cancelled or the
+ *            timeout; other calls on the session go on.
+ * Errors     ClosedError once the listener is cancelled; Timeout, Socket*.
+ * Source     libssh2_channel_forward_accept(3); RFC 4254 7.2
+ */
+s2_error *s2_listener_forward_accept(s2_listener *l, s2_channel **out);
+/*
+ * Have the server listen no more; again: success, nothing done.
+ *
+ * Connections that nobody accepted are closed.
+ *
+ * Blocking   until the server has closed them, or the timeout.
+ * Source     libssh2_channel_forward_cancel(3); RFC 4254 7.1
+ */
+s2_error *s2_listener_forward_cancel(s2_listener *l);
 
 /* --- SFTP: sftp.c -------------------------------------------------------- */
 

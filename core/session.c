@@ -746,8 +746,10 @@ s2_session_keepalive_config(s2_session *s, bool want_reply, unsigned interval)
 static int
 keepalive_send_step(s2_op *op)
 {
-    int next = 0, rc = libssh2_keepalive_send(S2_RAW(op), &next);
+    s2_session *s = S2_SESSION(op);
+    int next = 0, rc = libssh2_keepalive_send(s->raw, &next);
 
+    s->replies_due |= s->keep_reply && s->keep_every;
     op->r[0] = next;
     return rc;
 }

@@ -15,6 +15,7 @@
 
 %handle(s2_session)
 %handle(s2_channel)
+%handle(s2_listener)
 %handle(s2_sftp)
 %handle(s2_file)
 %handle(s2_knownhost)
@@ -33,7 +34,8 @@
 %record(s2_statvfs, vfs)
 
 %apply const char *OR_NONE {
-    const char *passphrase, const char *message, const char *salt
+    const char *passphrase, const char *message, const char *salt,
+    const char *auth_proto, const char *auth_cookie
 };
 %apply const char *PATH {
     const char *path, const char *filename, const char *privatekey,

@@ -12,6 +12,9 @@ typedef struct s2_channel {
         s2_error *pty_size(int width, int height, int width_px = 0,
                            int height_px = 0);
         s2_error *setenv(const char *varname, const char *value);
+        s2_error *x11_req(int screen_number);
+        s2_error *x11_req_ex(int single_connection, const char *auth_proto,
+                             const char *auth_cookie, int screen_number);
         s2_error *process_startup(const char *request,
                                   const char *message = NULL);
         s2_error *execute(const char *command);

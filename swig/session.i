@@ -72,6 +72,16 @@ typedef struct s2_session {
         s2_error *agent_auth(const char *username);
 
         s2_error *open_session(s2_channel **out);
+        s2_error *direct_tcpip(const char *host, int port, s2_channel **out);
+        s2_error *direct_tcpip_ex(const char *host, int port,
+                                  const char *shost, int sport,
+                                  s2_channel **out);
+        s2_error *forward_listen(int port, s2_listener **out);
+        %apply const char *OR_NONE { const char *host };
+        s2_error *forward_listen_ex(int queue_maxsize, const char *host = NULL,
+                                    int port = 0, s2_listener **out = NULL,
+                                    int *result = NULL);
+        %apply const char * { const char *host };
         s2_error *sftp_init(s2_sftp **out);
         s2_error *knownhost_init(s2_knownhost **out);
         s2_error *agent_init(s2_agent **out);

@@ -19,6 +19,7 @@
 %include "s2_derived.i"
 %include "session.i"
 %include "channel.i"
+%include "listener.i"
 %include "sftp.i"
 %include "file.i"
 %include "knownhost.i"

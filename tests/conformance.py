@@ -125,9 +125,11 @@ class Verbs:
 
     def __init__(self):
         self.tmp = tempfile.mkdtemp(dir=os.environ["SSH2_TMP"])
-        self.changed = False
+        self.changed, self.lines = False, []
 
     def finish(self):
+        for sock in self.lines:
+            sock.close()
         if self.changed:
             self.server("cont")
         shutil.rmtree(self.tmp, ignore_errors=True)
@@ -138,6 +140,24 @@ class Verbs:
             sock.connect(os.environ["SSH2_CONTROL"])
             sock.sendall(f"{verb}\n".encode())
             return int(sock.recv(64).split()[1])
+
+    def dial(self, port):
+        sock = socket.create_connection(("127.0.0.1", port), 10)
+        self.lines.append(sock)
+        return len(self.lines) - 1
+
+    def say(self, line, data):
+        self.lines[line].sendall(data)
+
+    def hear(self, line, count):
+        data = b""
+        while len(data) < count and \
+                (part := self.lines[line].recv(count - len(data))):
+            data += part
+        return data
+
+    def hang(self, line):
+        self.lines[line].shutdown(socket.SHUT_WR)
 
     def put(self, path, data):
         Path(path).write_bytes(data)

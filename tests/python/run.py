@@ -19,7 +19,7 @@ import warnings
 from pathlib import Path
 
 MODULES = ("session", "channel", "sftp", "sftp_handle", "agent", "pkey",
-           "knownhost", "error_codes", "exceptions", "binding")
+           "knownhost", "listener", "error_codes", "exceptions", "binding")
 AGAIN = {"again": True}
 
 
@@ -41,6 +41,8 @@ SHAPES = {
     "write": pair, "write_ex": pair, "write_stderr": pair,
     "get_exit_signal": lambda result: result[1] or None,
     "last_errno": lambda result: result,
+    "forward_listen_ex":
+        lambda result: AGAIN if result == (-37, 0) else list(result),
 }
 
 

@@ -84,6 +84,19 @@ class TestShapes(unittest.TestCase):
     def setUp(self):
         self.session = connect()
 
+    def test_listening_in_the_older_order_gives_the_same(self):
+        for old in [("127.0.0.1", 0, 0, 4), (None, 0, 1234, 4)]:
+            listener, port = self.session.forward_listen_ex(*old)
+            self.assertIs(listener.session, self.session)
+            self.assertGreater(port, 0)
+            with listener:
+                self.assertEqual(listener.forward_cancel(), 0)
+        self.session.set_blocking(False)
+        server("stop")
+        self.addCleanup(server, "cont")
+        self.assertEqual(self.session.forward_listen_ex("", 0, 0, 1), (-37, 0))
+        self.assertEqual(self.session.forward_listen_ex(1), (-37, 0))
+
     def test_success_is_zero(self):
         channel = self.session.open_session()
         path = f"{ENV['SSH2_TMP']}/zero"

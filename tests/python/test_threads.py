@@ -1,5 +1,6 @@
 """Other threads go on; several may use one session, and none loses a byte."""
 import os
+import socket
 import threading
 import time
 import unittest
@@ -57,6 +58,42 @@ def at_once(*functions):
 
 
 class TestThreads(unittest.TestCase):
+    def test_one_waits_for_a_connection_and_others_go_on(self):
+        listener, port = self.session.forward_listen_ex(1, "127.0.0.1")
+        waited = threading.Event()
+
+        def accept():
+            channel = listener.forward_accept()
+            waited.set()
+            return channel.read(9)[1]
+
+        def work():
+            for _ in range(5):
+                channel = run(self.session, "echo fine")
+                self.assertEqual(read_all(channel), b"fine\n")
+                channel.close()
+            self.assertFalse(waited.is_set())
+            with socket.create_connection(("127.0.0.1", port)) as sock:
+                sock.sendall(b"hello")
+                waited.wait(20)
+
+        self.assertEqual(at_once(accept, work), [b"hello", None])
+
+    def test_who_waits_for_a_connection_is_told_of_the_end(self):
+        for end in ("forward_cancel", "close"):
+            with self.subTest(end):
+                session = connect()
+                listener = session.forward_listen(0)
+
+                def finish(listener=listener, session=session, end=end):
+                    time.sleep(0.2)
+                    getattr(listener if end == "forward_cancel" else session,
+                            end)()
+
+                error, done = at_once(listener.forward_accept, finish)
+                self.assertIsInstance(error, ClosedError)
+                self.assertIsNone(done)
+
     def setUp(self):
         self.session = connect()
 

@@ -33,6 +33,37 @@ class TestThreads < Minitest::Test
     assert_operator count, :>, 30
   end
 
+  def test_one_waits_for_a_connection_and_others_go_on
+    listener, port = @session.forward_listen_ex(1, "127.0.0.1")
+    waited = false
+    accept = lambda do
+      channel = listener.accept
+      waited = true
+      bytes(channel, 9)
+    end
+    work = lambda do
+      assert_equal "fine\n", read_all(run_command(@session, "echo fine"))
+      refute waited
+      TCPSocket.open("127.0.0.1", port) { |sock| sock.write("hello") }
+    end
+    assert_equal "hello", at_once(accept, work).first
+  end
+
+  def test_a_listener_is_done_where_it_is_closed
+    listener, port = @session.forward_listen_ex(4, "127.0.0.1")
+    count = 0
+    all = lambda do
+      listener.each { |channel| count += 1 unless channel.close }
+    end
+    work = lambda do
+      3.times { TCPSocket.open("127.0.0.1", port) { |sock| sock.read(1) } }
+      listener.close
+    end
+    at_once(all, work)
+    assert_equal 3, count
+    assert listener.closed?
+  end
+
   def test_eight_threads_share_a_session
     work = lambda do |number|
       text = "thread #{number}\n" * 2000

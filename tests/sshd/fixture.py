@@ -54,6 +54,9 @@ KbdInteractiveAuthentication no
 UsePAM no
 StrictModes no
 PermitUserRC no
+AllowTcpForwarding yes
+AllowStreamLocalForwarding yes
+X11Forwarding yes
 PrintMotd no
 PrintLastLog no
 PidFile none

@@ -32,6 +32,11 @@ def closer(conn, _):
     hang_up(conn)
 
 
+def echo(conn, _):
+    """Give back what comes, to its end."""
+    copy(conn, conn, 1 << 30)
+
+
 def cut(conn, port):
     """Pass on to sshd, and hang up in the middle of its key exchange."""
     with socket.create_connection(("127.0.0.1", port)) as server:
@@ -76,7 +81,7 @@ def refusing(conn, _):
 
 
 TCP = {"http": http, "silent": silent, "closer": closer, "cut": cut,
-       "flip": flip}
+       "flip": flip, "echo": echo}
 UNIX = {"silent": silent, "garbage": garbage, "refusing": refusing}
 
 

@@ -30,6 +30,7 @@ from .exceptions import (
     SSH2Error,
 )
 from .knownhost import KnownHost
+from .listener import Listener
 from .sftp import SFTP
 
 _T = TypeVar("_T")
@@ -132,13 +133,50 @@ class Session(Handle, binding.Session):
         return self.handshake(sock)
 
     def _opened(self, child: _T) -> _T:
-        if isinstance(child, (Channel, SFTP)):
+        if isinstance(child, (Channel, Listener, SFTP)):
             child._session = self
         return child
 
     def open_session(self) -> Channel | Any:
         """A channel for a command, a shell or a subsystem."""
         return self._opened(super().open_session())
+
+    def direct_tcpip(self, host: _Text, port: int) -> Channel | Any:
+        """A channel to a TCP port that the server can reach."""
+        return self._opened(super().direct_tcpip(host, port))
+
+    def direct_tcpip_ex(
+        self, host: _Text, port: int, shost: _Text, sport: int
+    ) -> Channel | Any:
+        """The same, for a peer whose address the server is told."""
+        return self._opened(super().direct_tcpip_ex(host, port, shost, sport))
+
+    def forward_listen(self, port: int) -> Listener | Any:
+        """Have the server listen on a port, 0 for one of its choice."""
+        return self._opened(super().forward_listen(port))
+
+    def forward_listen_ex(
+        self,
+        queue_maxsize: Any,
+        host: Any = None,
+        port: Any = 0,
+        *old: Any,
+        bound_port: Any = None,
+    ) -> tuple[Listener, int] | Any:
+        """The same on one of its addresses; the listener and the port.
+
+        So is what is given in the older order: (host, port, bound_port,
+        queue_maxsize).
+        """
+        if isinstance(queue_maxsize, (str, bytes, type(None))) and old:
+            host, port, queue_maxsize = queue_maxsize, host, old[0]
+            old = old[1:]
+        if old:
+            raise TypeError("forward_listen_ex: takes at most 4 arguments")
+        out: Any = super().forward_listen_ex(queue_maxsize, host, port)
+        if isinstance(out, int):
+            return out, 0
+        return self._opened(out[0]), out[1]
 
     def sftp_init(self) -> SFTP | Any:
         return self._opened(super().sftp_init())

@@ -60,6 +60,10 @@ module SSH2
     private alias_method :core_methods, :methods
     private alias_method :core_open_session, :open_session
     private alias_method :core_sftp_init, :sftp_init
+    private alias_method :core_direct_tcpip, :direct_tcpip
+    private alias_method :core_direct_tcpip_ex, :direct_tcpip_ex
+    private alias_method :core_forward_listen, :forward_listen
+    private alias_method :core_forward_listen_ex, :forward_listen_ex
 
     # Shake hands over a connected socket, or its descriptor. The socket is
     # kept as long as the session. The host key is not verified.
@@ -86,6 +90,32 @@ module SSH2
     # A new Channel. With a block: the block's value, and it is closed.
     def open_session(&block)
       SSH2.closing(core_open_session, &block)
+    end
+
+    # A Channel to a TCP port that the server can reach. With a block: the
+    # block's value, and the channel is closed.
+    def direct_tcpip(*args, **named, &block)
+      SSH2.closing(core_direct_tcpip(*args, **named), &block)
+    end
+
+    # The same, for a peer whose address the server is told.
+    def direct_tcpip_ex(*args, **named, &block)
+      SSH2.closing(core_direct_tcpip_ex(*args, **named), &block)
+    end
+
+    # A Listener on a port of the server, 0 for one of its choice. With a
+    # block: the block's value, and the listener is closed.
+    def forward_listen(*args, **named, &block)
+      SSH2.closing(core_forward_listen(*args, **named), &block)
+    end
+
+    # The same on one of the server's addresses: [Listener, port], which a
+    # block is given as well.
+    def forward_listen_ex(*args, **named)
+      made = core_forward_listen_ex(*args, **named)
+      return made if !block_given? || made.is_a?(Symbol)
+
+      SSH2.closing(made[0]) { yield made }
     end
 
     # A new SFTP. With a block: the block's value, and it is closed.

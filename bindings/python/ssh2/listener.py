@@ -1,0 +1,35 @@
+"""Listeners: ports of the server whose connections come here."""
+
+from typing import TYPE_CHECKING, Any
+
+from . import binding
+from ._handle import Handle, adopt
+from .channel import Channel
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+@adopt
+class Listener(Handle, binding.Listener):
+    """A port of the server, made by Session.forward_listen()."""
+
+    _session: "Session | None" = None
+
+    @property
+    def session(self) -> "Session | None":
+        """The session that made it."""
+        return self._session
+
+    def forward_accept(self) -> Channel | Any:
+        """A channel for the next connection to the port."""
+        channel: Any = super().forward_accept()
+        if isinstance(channel, Channel):
+            channel._session = self._session
+        return channel
+
+    def __enter__(self) -> "Listener":
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.forward_cancel()

@@ -1,0 +1,60 @@
+module SSH2
+  # A port of the server, whose connections come here as channels.
+  #
+  #     session.forward_listen(8080) do |listener|
+  #       listener.each { |channel| Thread.new { serve(channel) } }
+  #     end
+  class Listener
+    include Enumerable
+
+    private alias_method :core_forward_accept, :forward_accept
+    private alias_method :core_forward_cancel, :forward_cancel
+
+    # The session that made it.
+    def session
+      @parent
+    end
+
+    # A Channel for the next connection. With a block: the block's value, and
+    # the channel is closed.
+    def forward_accept(&block)
+      SSH2.closing(core_forward_accept, &block)
+    end
+    alias accept forward_accept
+
+    # Each connection, as a Channel, as they come; it ends where the listener
+    # is closed.
+    def each
+      return enum_for(:each) unless block_given?
+
+      while (channel = accepted)
+        yield channel
+      end
+      self
+    end
+
+    # Listen no more: connections that nobody accepted are closed.
+    def forward_cancel
+      result = core_forward_cancel
+      @closed = true unless result
+      result
+    end
+    alias close forward_cancel
+
+    def closed?
+      @closed || session.closed?
+    end
+
+    def inspect
+      "#<#{self.class} #{closed? ? 'closed' : 'open'}>"
+    end
+
+    private
+
+    def accepted
+      core_forward_accept
+    rescue ClosedError
+      raise unless closed?
+    end
+  end
+end
