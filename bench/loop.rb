@@ -36,10 +36,8 @@ end
 
 def get(file, count)
   total = 0
-  while (data = file.read(MIB))
-    total += data.bytesize
-    data.clear # else a MiB waits for the collector each time
-  end
+  data = +""
+  total += data.bytesize while file.read(MIB, data)
   file.close
   abort "#{total} bytes came, not #{count} MiB" if total != count * MIB
 end

@@ -62,8 +62,8 @@ end
 def run(session, command)
   session.open_session do |channel|
     channel.execute(command)
-    out = channel.read_all
-    err = channel.stderr.read_all
+    out = channel.read
+    err = channel.stderr.read
     channel.close
     [out, err, channel.exit_status]
   end

@@ -138,27 +138,43 @@ take_unread(VALUE self, int stream, void *dst, size_t cap, size_t *got)
     return true;
 }
 
-/* A method that returns while an interrupt is pending loses what it returns:
- * let it happen now, and keep the bytes for the next read. */
+/* Keep bytes for the next read, before or after those that are kept. */
 static void
-settle_read(VALUE self, int stream, VALUE buffer, size_t got)
+put_unread(VALUE self, int stream, const char *src, size_t len, bool before)
 {
-    VALUE unread;
+    VALUE bytes = rb_str_new(src, (long)len);
+    VALUE unread = rb_ivar_get(self, unread_id(stream));
+
+    if (!len)
+        return;
+    if (RB_TYPE_P(unread, T_STRING) && !before) {
+        rb_str_append(unread, bytes);
+        return;
+    }
+    if (RB_TYPE_P(unread, T_STRING))
+        rb_str_append(bytes, unread);
+    rb_ivar_set(self, unread_id(stream), bytes);
+}
+
+/* A method that returns while an interrupt is pending loses what it returns:
+ * let it happen now.  Then, or after an error, the next read has the bytes. */
+static void
+settle_read(VALUE self, int stream, VALUE buffer, size_t got, bool failed)
+{
     int tag = 0;
 
     rb_str_set_len(buffer, (long)got);
-    rb_str_resize(buffer, (long)got);
-    rb_protect(check_interrupts, Qnil, &tag);
-    if (!tag)
-        return;
-    if (got) {
-        rb_obj_reveal(buffer, rb_cString);
-        unread = rb_ivar_get(self, unread_id(stream));
-        if (RB_TYPE_P(unread, T_STRING))
-            rb_str_append(buffer, unread);
-        rb_ivar_set(self, unread_id(stream), buffer);
+    if (!failed) {
+        rb_str_locktmp(buffer); /* others may run */
+        rb_protect(check_interrupts, Qnil, &tag);
+        rb_str_unlocktmp(buffer);
     }
-    rb_jump_tag(tag);
+    if (tag || failed) {
+        put_unread(self, stream, RSTRING_PTR(buffer), got, true);
+        rb_str_set_len(buffer, 0);
+    }
+    if (tag)
+        rb_jump_tag(tag);
 }
 %}
 
@@ -227,8 +243,10 @@ settle_read(VALUE self, int stream, VALUE buffer, size_t got)
     if (!take_unread(self, stream, arg2, arg3, arg4)) {
         $action
     }
-    if (!result)
-        settle_read(self, stream, bytes2, *arg4);
+    if (!result) {
+        settle_read(self, stream, bytes2, *arg4, false);
+        rb_str_resize(bytes2, (long)*arg4);
+    }
 %}
 %enddef
 %reading(s2_channel::read_0, 0)

@@ -83,6 +83,7 @@ truth(bool value)
 
 %include "bytes.i"
 %include "objects.i"
+%include "streams.i"
 
 /* --- numbers ------------------------------------------------------------- */
 

@@ -25,7 +25,9 @@ module Common
 
   # The next bytes, none at the end.
   def bytes(io, size = 1024)
-    io.read(size) || "".b
+    io.readpartial(size)
+  rescue EOFError
+    "".b
   end
 
   def read_all(io)

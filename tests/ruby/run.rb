@@ -16,7 +16,7 @@ ERRORS = { "ArgumentError" => "ValueError", "IOError" => "ValueError",
            "RangeError" => "OverflowError",
            "NoMethodError" => "AttributeError",
            "Error" => "SSH2Error" }.freeze
-BYTES_OR_END = ->(result) { result.nil? ? "".b : result }
+BYTES_OR_END = ->(result) { (result || "").b }
 BYTES = ->(result) { result&.b }
 FIRST = ->(result) { result[0] }
 SHAPES = { "read" => BYTES_OR_END, "read_ex" => BYTES_OR_END,
@@ -30,6 +30,20 @@ def shape(method, result)
   return AGAIN if %i[wait_readable wait_writable].include?(result)
 
   SHAPES.key?(method) ? SHAPES[method].call(result) : result
+end
+
+# An IO's read and flush have those names: libssh2's go by others.
+def call_method(owner, method, args, keys, &block)
+  case [owner.class, method]
+  when [SSH2::Channel, "read"] then return owner.read_ex(*args, **keys)
+  when [SSH2::Channel, "flush"] then return owner.flush_ex(0, *args)
+  when [SSH2::SFTPHandle, "read"]
+    given = args + keys.values
+    return given.empty? ? owner.read : owner.readpartial(*given)
+  end
+  owner.public_send(method, *args, **keys, &block)
+rescue EOFError
+  nil
 end
 
 # --- what a case may call without an object ---------------------------------
@@ -151,7 +165,7 @@ class Calls
     args = request["args"].map { |arg| decode(arg) }
     keys = request["keys"].to_h { |key, arg| [key.to_sym, decode(arg)] }
     block = args.pop if request["on"] && args.last.is_a?(Proc)
-    value = shape(method, owner.public_send(method, *args, **keys, &block))
+    value = shape(method, call_method(owner, method, args, keys, &block))
     @vars[request["name"]] = value if request["name"]
     value
   end

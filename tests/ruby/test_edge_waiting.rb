@@ -102,7 +102,7 @@ class TestEdgeWaiting < Minitest::Test
       end
       assert_operator took, :<, 0.5, name
     end
-    assert_equal "fine\n", run_command(session, "echo fine").read_all
+    assert_equal "fine\n", run_command(session, "echo fine").read
   end
 
   def test_what_a_thread_is_told_arrives
@@ -294,11 +294,11 @@ class TestFibers < Minitest::Test
       together(
         lambda {
           session = connect
-          order << run_command(session, "sleep 0.6; echo slow").read_all
+          order << run_command(session, "sleep 0.6; echo slow").read
         },
         lambda {
           sleep 0.01 until session&.authenticated?
-          order << run_command(session, "echo fast").read_all
+          order << run_command(session, "echo fast").read
         },
         -> { 5.times { |i| (sleep 0.05) && order << i } }
       )
@@ -327,7 +327,7 @@ class TestFibers < Minitest::Test
       sftp = session.sftp_init
       copy = lambda do |name|
         sftp.write("#{dir}/#{name}", bytes)
-        sftp.read("#{dir}/#{name}")
+        sftp.binread("#{dir}/#{name}")
       end
       read = together(-> { copy["a"] }, -> { copy["b"] })
       assert_equal [bytes, bytes], read
@@ -348,6 +348,6 @@ class TestFibers < Minitest::Test
       waiting.raise(KeyError, "told")
     })
     assert_equal "told", error&.message
-    assert_equal "fine\n", run_command(session, "echo fine").read_all
+    assert_equal "fine\n", run_command(session, "echo fine").read
   end
 end

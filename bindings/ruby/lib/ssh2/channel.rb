@@ -1,8 +1,6 @@
 module SSH2
-  # A command, a shell or a subsystem, and its streams.
-  #
-  # #read gives what has come, at most as many bytes as asked for, and nil at
-  # the end; #read_all reads to the end.
+  # A command, a shell or a subsystem, and its streams. It is read and written
+  # as an IO is; libssh2's own read is #read_ex.
   #
   #     channel.execute("sort")
   #     channel.puts "pear", "apple"
@@ -25,14 +23,22 @@ module SSH2
         @channel = channel
       end
 
-      def read(*args, **named)
-        @channel.read_stderr(*args, **named)
-      end
-
       private
 
-      def unread(bytes)
-        @channel.__send__(:unread_stderr, bytes)
+      def fill(length, outbuf, whole)
+        @channel.__send__(:fill, length, outbuf, whole, 1)
+      end
+
+      def read_ahead(size)
+        @channel.__send__(:read_ahead, size, 1)
+      end
+
+      def ahead
+        @channel.instance_variable_get(:@unread_stderr)
+      end
+
+      def ahead=(bytes)
+        @channel.instance_variable_set(:@unread_stderr, bytes)
       end
     end
 
@@ -40,7 +46,9 @@ module SSH2
     alias exit_status get_exit_status
 
     private alias_method :core_eof, :eof
+    private alias_method :core_write, :write
     private alias_method :core_close, :close
+    %i[read write flush].each { |name| remove_method(name) } # an IO's instead
 
     # The session that opened it.
     def session
@@ -52,11 +60,11 @@ module SSH2
       @stderr ||= Stderr.new(self)
     end
 
-    # Has the peer sent all, and was all of it read?
+    # Has the peer sent all, and was all of it read, of every stream? Waits for
+    # nothing.
     def eof
-      core_eof && !@unread && !@unread_stderr
+      core_eof && [@unread, @unread_stderr].all? { |held| held.to_s.empty? }
     end
-    alias eof? eof
 
     # Close both ways; what has arrived can still be read.
     def close
@@ -77,12 +85,6 @@ module SSH2
 
     def inspect
       "#<#{self.class} #{closed? ? 'closed' : 'open'}>"
-    end
-
-    private
-
-    def unread_stderr(bytes)
-      @unread_stderr = @unread_stderr ? bytes + @unread_stderr : bytes
     end
   end
 end

@@ -19,7 +19,7 @@ module SSH2
   #     SSH2::Session.open("example.org", user: "me") do |session|
   #       session.open_session do |channel|
   #         channel.execute("uname -a")
-  #         puts channel.read_all
+  #         puts channel.read
   #       end
   #     end
   class Session

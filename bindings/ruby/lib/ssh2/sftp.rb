@@ -36,8 +36,11 @@ module SSH2
       named[:flags] = "r" unless args.size > 1 || named.key?(:flags)
       named[:mode] = 0o644 unless args.size > 2 || named.key?(:mode)
       where, key = args.size > 1 ? [args, 1] : [named, :flags]
-      where[key] = flags_of(where[key]) if where[key].is_a?(String)
-      SSH2.closing(core_open(*args, **named), &block)
+      mode = where[key]
+      where[key] = flags_of(mode) if mode.is_a?(String)
+      file = core_open(*args, **named)
+      file.binmode if file.is_a?(SFTPHandle) && mode.to_s.include?("b")
+      SSH2.closing(file, &block)
     end
 
     # A directory, as SFTPHandle. With a block: the block's value, and it is
@@ -69,9 +72,14 @@ module SSH2
       each(path).to_a
     end
 
-    # A whole file.
+    # A whole file, as text.
     def read(path)
-      open(path, &:read_all)
+      open(path, &:read)
+    end
+
+    # A whole file, as bytes.
+    def binread(path)
+      open(path, "rb", &:read)
     end
 
     # Write a whole file, and tell how many bytes it has.

@@ -1,6 +1,11 @@
 module SSH2
-  # An open file or directory. A file can do what an IO can; #read gives at most
-  # as many bytes as asked for, and nil at the end.
+  # An open file, which is read and written as an IO is, or a directory.
+  #
+  #     sftp.open("notes.txt", "a+") do |file|
+  #       file.puts "one more line"
+  #       file.rewind
+  #       file.each_line { |line| puts line }
+  #     end
   class SFTPHandle
     include Reading
     include Writing
@@ -16,6 +21,7 @@ module SSH2
     private alias_method :core_tell64, :tell64
     private alias_method :core_write, :write
     private alias_method :core_close, :close
+    %i[read write].each { |name| remove_method(name) } # an IO's instead
 
     # The next Entry of a directory, nil at the end.
     def readdir
@@ -39,9 +45,9 @@ module SSH2
     end
 
     # Write, and tell how many bytes were written.
-    def write(*args, **named)
+    def write(*bytes, **named)
       seek64(tell64) if @unread
-      core_write(*args, **named)
+      super
     end
 
     # Go to an offset from the start.
@@ -79,16 +85,6 @@ module SSH2
     def size
       fstat.filesize
     end
-
-    # Is there nothing left to read?
-    def eof?
-      bytes = read(Reading::CHUNK)
-      return bytes if bytes.is_a?(Symbol)
-
-      unread(bytes) if bytes
-      bytes.nil?
-    end
-    alias eof eof?
 
     def close
       result = core_close

@@ -1,37 +1,88 @@
 module SSH2
-  # What an IO can do, for what can read a number of bytes: lines are cut from
-  # what was read ahead, which the next read gives first.
+  # Reading, as an IO does. What was read ahead, for the end of a line, stays
+  # with the object, and is what the next read gives: nothing is lost where a
+  # call would block or is interrupted.
   #
-  # Where a call would block, a method that reads gives :wait_readable, and
-  # what it had read so far is read again.
+  #     channel.execute("cat /etc/services")
+  #     channel.gets       # => "# Network services, Internet style\n"
+  #     channel.read(4)    # waits for all four
+  #     channel.readpartial(4096)
+  #     File.open("services", "wb") { |file| IO.copy_stream(channel, file) }
   module Reading
-    CHUNK = 16_384
+    CHUNK = 65_536
+
+    # With a length: that many bytes, fewer at the end, nil there. Without:
+    # text, all that is left.
+    def read(length = nil, outbuf = nil)
+      return fill(length, outbuf, true) if length
+
+      text = take(nil, nil)
+      return text if text.is_a?(Symbol)
+
+      text ||= String.new(encoding: external_encoding)
+      outbuf ? outbuf.replace(text) : text
+    end
+
+    # What is there, at most maxlen bytes; EOFError at the end.
+    def readpartial(maxlen, outbuf = nil)
+      fill(maxlen, outbuf, false) || raise(EOFError, "end of file reached")
+    end
 
     # The next line, or nil at the end: as IO#gets.
     def gets(separator = $/, limit = nil, chomp: false)
       separator, limit = $/, separator if separator.is_a?(Integer)
-      line = read_until(separator&.b, limit)
-      return line unless line.is_a?(String)
+      return String.new(encoding: external_encoding) if limit&.zero?
 
-      line.force_encoding(Encoding.default_external)
-      chomp && separator ? line.chomp(separator) : line
+      if separator == ""
+        separator = "\n\n"
+        nil while (byte = getbyte) == 10
+        return byte if byte.is_a?(Symbol)
+
+        ungetbyte(byte)
+      end
+      line = take(separator&.b, limit)
+      chomp && separator && line.is_a?(String) ? line.chomp(separator) : line
     end
 
-    # The next line; EOFError at the end.
+    # A byte, or nil at the end.
+    def getbyte
+      byte = fill(1, nil, true)
+      byte.is_a?(String) ? byte.ord : byte
+    end
+
+    # A character, or nil at the end.
+    def getc
+      take(nil, 1)
+    end
+
+    # The same, with an EOFError at the end.
+    def readbyte
+      getbyte || raise(EOFError, "end of file reached")
+    end
+
+    # The same, with an EOFError at the end.
+    def readchar
+      getc || raise(EOFError, "end of file reached")
+    end
+
+    # The same, with an EOFError at the end.
     def readline(...)
       gets(...) || raise(EOFError, "end of file reached")
     end
 
+    # Each byte that is left.
+    def each_byte(&block)
+      each_of(:each_byte, :getbyte, &block)
+    end
+
+    # Each character that is left.
+    def each_char(&block)
+      each_of(:each_char, :getc, &block)
+    end
+
     # Each line that is left.
-    def each_line(*args, **named)
-      return enum_for(:each_line, *args, **named) unless block_given?
-
-      while (line = gets(*args, **named))
-        return line if line.is_a?(Symbol)
-
-        yield line
-      end
-      self
+    def each_line(*args, **named, &block)
+      each_of(:each_line, :gets, *args, **named, &block)
     end
 
     # The lines that are left.
@@ -39,59 +90,101 @@ module SSH2
       each_line(...).to_a
     end
 
-    # All that is left, "" at the end.
-    def read_all
-      read_until(nil, nil) || "".b
+    # Let the next read begin with a byte, or with bytes.
+    def ungetbyte(bytes)
+      bytes = [bytes & 255].pack("C") if bytes.is_a?(Integer)
+      self.ahead = bytes.b + ahead.to_s if bytes
+      nil
     end
 
-    # What is there, at most maxlen bytes; EOFError at the end.
-    def readpartial(maxlen, outbuf = nil)
-      outbuf&.clear
-      bytes = read(maxlen) || raise(EOFError, "end of file reached")
-      return bytes unless outbuf && bytes.is_a?(String)
+    # Let the next read begin with a character, or with text.
+    def ungetc(text)
+      text = text.chr(external_encoding) if text.is_a?(Integer)
+      ungetbyte(text)
+    end
 
-      outbuf << bytes
-      bytes.clear # not left to the collector: they may be many
-      outbuf
+    # Is there nothing left to read? Waits until that is known.
+    def eof?
+      ahead.to_s.empty? && read_ahead(CHUNK).nil?
+    end
+
+    # What text is tagged with.
+    def external_encoding
+      @external_encoding || Encoding.default_external
+    end
+
+    # Tag text with another encoding, by name or not; nil: the default.
+    def set_encoding(encoding, *)
+      @external_encoding = encoding && Encoding.find(encoding)
+      self
+    end
+
+    # Text is bytes from now on.
+    def binmode
+      set_encoding(Encoding::BINARY)
     end
 
     private
 
-    # Bytes up to and with a separator, or up to a limit, or all; nil at the
-    # end. Nothing is lost where something is raised meanwhile.
-    def read_until(separator, limit)
-      held = "".b
-      from = 0
-      until (stop = end_of_line(held, separator, limit, from))
-        from = [held.bytesize - separator.to_s.bytesize, 0].max
-        bytes = read(CHUNK)
-        return bytes if bytes.is_a?(Symbol)
-        break unless bytes
+    # What the next read begins with, or nil.
+    def ahead
+      @unread
+    end
 
-        held << bytes
+    def ahead=(bytes)
+      @unread = bytes
+    end
+
+    def each_of(name, get, *args, **named)
+      return enum_for(name, *args, **named) unless block_given?
+
+      while (item = public_send(get, *args, **named))
+        return item if item.is_a?(Symbol)
+
+        yield item
       end
-      rest = stop ? held.slice!(stop..) : ""
-      line = held
-      held = rest
-      line.empty? && !stop ? nil : line
-    ensure
-      unread(held) unless held.empty?
+      self
     end
 
-    def end_of_line(bytes, separator, limit, from)
-      at = separator && bytes.index(separator, from)
+    # Text up to and with a separator, or up to a limit, or all; nil at the end.
+    def take(separator, limit)
+      from = 0
+      until (stop = stop_of(separator, limit, from))
+        from = [ahead.to_s.bytesize - separator.to_s.bytesize, 0].max
+        more = read_ahead(CHUNK)
+        return more if more.is_a?(Symbol)
+        break unless more
+      end
+      return if ahead.to_s.empty?
+
+      stop ||= limit || ahead.bytesize
+      ahead.slice!(0, stop).force_encoding(external_encoding)
+    end
+
+    # Where a line of what was read ahead ends, or nil: not in a character.
+    def stop_of(separator, limit, from)
+      held = ahead or return
+      at = separator && held.index(separator, from)
       at += separator.bytesize if at
-      limit && bytes.bytesize >= limit ? [at, limit].compact.min : at
-    end
+      return at if !limit || (at && at <= limit)
 
-    # The next read gives these first.
-    def unread(bytes)
-      @unread = @unread ? bytes + @unread : bytes
+      ends = (limit..limit + 3).find do |size|
+        return if size > held.bytesize
+
+        held[0, size].force_encoding(external_encoding).valid_encoding?
+      end
+      ends || limit
     end
   end
 
-  # What an IO can do, for what can write bytes. Meant for sessions that block.
+  # Writing, as an IO does; meant for sessions that block.
   module Writing
+    # Write, and tell how many bytes were written.
+    def write(*bytes, **named)
+      bytes = [bytes.pack("a*" * bytes.size)] if bytes.size > 1
+      core_write(*bytes, **named)
+    end
+
     def <<(object)
       write(object.to_s)
       self
@@ -109,8 +202,24 @@ module SSH2
       nil
     end
 
+    def putc(object)
+      write(object.is_a?(Integer) ? [object & 255].pack("C") : object[0])
+      object
+    end
+
     def printf(format, *objects)
       print(format(format, *objects))
     end
+
+    # Nothing is held back here.
+    def flush
+      self
+    end
+
+    def sync
+      true
+    end
+
+    def sync=(value); end
   end
 end
