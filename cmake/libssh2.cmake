@@ -1,5 +1,6 @@
 # libssh2: defines the target ssh2::libssh2, and says which one it is in
-# SSH2_LIBSSH2_REVISION. The headers' folder is SSH2_LIBSSH2_INCLUDE.
+# SSH2_LIBSSH2_REVISION. The headers' folder is SSH2_LIBSSH2_INCLUDE, the
+# library's file SSH2_LIBSSH2_LIBRARY.
 #
 #   system  the one installed, or that in SSH2_LIBSSH2_ROOT
 #   source  1.11.1, by preference as Debian's source package with its fixes;
@@ -80,6 +81,7 @@ macro(ssh2_use_system)
     endif()
     set(SSH2_LIBSSH2_REVISION "${system_version} (installed)")
     set(SSH2_LIBSSH2_INCLUDE ${system_include})
+    set(SSH2_LIBSSH2_LIBRARY ${system_library})
 endmacro()
 
 # Stop unless `file` has the checksum `expected`.
@@ -272,6 +274,7 @@ if(SSH2_LIBSSH2_KIND STREQUAL source)
     ssh2_unpack()
     ssh2_add_source()
     set(SSH2_LIBSSH2_INCLUDE ${source}/include)
+    set(SSH2_LIBSSH2_LIBRARY $<TARGET_FILE:libssh2_static>)
 elseif(NOT SSH2_LIBSSH2_KIND STREQUAL system)
     message(FATAL_ERROR "SSH2_LIBSSH2 is auto, system or source.")
 elseif(NOT system_version)
