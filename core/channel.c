@@ -461,6 +461,10 @@ s2_channel_close(s2_channel *ch)
     s2_op op = S2_OP(ch, close_step, "libssh2_channel_close", &ch->writing,
                      EVEN_LATE | S2_BULK | S2_CLOSES);
 
+    /* libssh2 would free the SFTP session, and go on using it. */
+    if (ch->obj.type == &borrowed_type)
+        return s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE, op.func,
+                            NULL, "SFTP runs over it: close that");
     return s2_op_call(&op);
 }
 

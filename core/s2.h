@@ -775,6 +775,7 @@ s2_error *s2_channel_wait_eof(s2_channel *ch);
  * Again: nothing is done.
  *
  * Blocking   until it is sent.
+ * Errors     BadUseError: SFTP runs over it, which closes it.
  * Source     libssh2_channel_close(3); RFC 4254 5.3
  */
 s2_error *s2_channel_close(s2_channel *ch);
