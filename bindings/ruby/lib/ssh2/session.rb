@@ -56,6 +56,7 @@ module SSH2
     alias authenticated? userauth_authenticated
 
     private alias_method :core_handshake, :handshake
+    private alias_method :core_close, :close
     private alias_method :core_callback, :userauth_keyboardinteractive_callback
     private alias_method :core_methods, :methods
     private alias_method :core_open_session, :open_session
@@ -67,10 +68,34 @@ module SSH2
 
     # Shake hands over a connected socket, or its descriptor. The socket is
     # kept as long as the session. The host key is not verified.
+    #
+    # What is no IO, but can be read and written, does as well, and is closed
+    # when the session is. So a host is reached by another one:
+    #
+    #     inner = SSH2::Session.new
+    #     inner.handshake(outer.direct_tcpip("inside.example.org", 22))
+    #     inner.verify("inside.example.org")
     def handshake(*args, **named)
-      result = core_handshake(*args, **named)
-      @sock = args.fetch(0) { named[:sock] }
-      result
+      sock = args.fetch(0) { named[:sock] }
+      pump = @pump if sock.equal?(@sock)
+      pump ||= Pump.new(sock) if Pump.needed?(sock)
+      args, named = [pump.sock], {} if pump
+      core_handshake(*args, **named)
+    rescue Error, TypeError, IOError => e
+      failed = !e.is_a?(Timeout)
+      raise if !failed || pump.equal?(@pump)
+
+      pump.close
+      raise e, cause: pump.errors.first
+    ensure
+      @sock, @pump = sock, pump unless failed # or it will be repeated
+    end
+
+    # End every call on the session, and let go of the socket.
+    def close
+      core_close
+      @pump&.close
+      nil
     end
 
     # Answer the server's questions: the block, or the callback, is given the
