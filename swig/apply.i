@@ -28,6 +28,7 @@
 %define %record(type, name)
 %apply HANDLE * { type *, const type *, struct type * };
 %apply RECORD *OUT { type *name };
+%typemap(argout) const type *name ""; /* only ever an input */
 %enddef
 
 %record(s2_attrs, attrs)

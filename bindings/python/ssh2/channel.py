@@ -50,7 +50,9 @@ class Channel(Handle, binding.Channel):
     @deprecated("receive_window_adjust2")
     def receive_window_adjust(self, adjustment: int, force: int) -> int:
         """Let the peer send more; how much it may send then."""
-        return super().receive_window_adjust2(adjustment, force)
+        return self.receive_window_adjust2(adjustment, force) or (
+            self.window_read()
+        )
 
     def receive_window_adjust2(self, adjustment: int, force: int) -> int:
         """Let the peer send more."""

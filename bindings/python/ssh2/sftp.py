@@ -1,5 +1,6 @@
 """SFTP: files on the other side."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from . import binding
@@ -54,11 +55,18 @@ from .sftp_handle import (
 )
 
 if TYPE_CHECKING:
-    import os
-
     from .session import Session
 
-    Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+def _check_length(path: Path, length: int) -> None:
+    """Refuse a length that is not the path's own, in bytes."""
+    name = os.fspath(path)
+    if isinstance(name, str):
+        name = name.encode("utf-8", "surrogateescape")
+    if length != len(name):
+        raise ValueError(f"the path has {len(name)} bytes, not {length}")
 
 
 @adopt
@@ -81,25 +89,29 @@ class SFTP(Handle, binding.SFTP):
 
     def open_ex(
         self,
-        filename: "Path",
+        filename: Path,
         filename_len: int,
         flags: int,
         mode: int,
         open_type: int,
     ) -> SFTPHandle | Any:
         """open() or opendir(), by open_type (LIBSSH2_SFTP_OPEN*)."""
+        _check_length(filename, filename_len)
         if open_type == LIBSSH2_SFTP_OPENDIR:
             return self.opendir(filename)
         return self.open(filename, flags, mode)
 
     def rename_ex(
         self,
-        source_filename: "Path",
+        source_filename: Path,
         source_filename_len: int,
-        dest_filename: "Path",
+        dest_filename: Path,
         dest_filename_len: int,
         flags: int,
     ) -> int:
+        """rename(), with the lengths of its paths."""
+        _check_length(source_filename, source_filename_len)
+        _check_length(dest_filename, dest_filename_len)
         return self.rename(source_filename, dest_filename, flags)
 
     def __enter__(self) -> "SFTP":

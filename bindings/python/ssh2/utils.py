@@ -28,6 +28,8 @@ def find_eol(buf: bytes, pos: int) -> tuple[int, int]:
 
     (-1, 0) where no line ends.
     """
+    if not isinstance(buf, (bytes, bytearray)):
+        raise TypeError(f"find_eol: expected bytes, not {type(buf).__name__}")
     end = buf.find(b"\n", pos)
     if end < 0:
         return -1, 0
@@ -43,7 +45,7 @@ def wait_socket(
 
     0 if that is nothing, else what select() returns.
     """
-    directions = session.block_directions()
+    directions = binding.Session.block_directions(session)
     if not directions:
         return 0
     reads = [_socket] if directions & LIBSSH2_SESSION_BLOCK_INBOUND else []
