@@ -19,7 +19,13 @@ channel_finish(s2_obj *obj)
     return libssh2_channel_free(ch->raw);
 }
 
-const s2_type s2_channel_type = {"channel", channel_finish, NULL, 4};
+static void
+channel_destroy(s2_obj *obj)
+{
+    s2_scp_free(((s2_channel *)obj)->scp);
+}
+
+const s2_type s2_channel_type = {"channel", channel_finish, channel_destroy, 4};
 
 /* The channel that an SFTP runs over stays the SFTP's. */
 static int
@@ -95,17 +101,16 @@ s2_session_open_session(s2_session *s, s2_channel **out)
 
 /* --- requests ------------------------------------------------------------ */
 
-/* Has the peer closed it?  libssh2 would send into the void, or wait for an
- * answer for ever.  It only tells by a call that sets the last error. */
-static bool
-closed_by_peer(s2_op *op)
+/* libssh2 would send into the void, or wait for an answer for ever.  It only
+ * tells by a call that sets the last error. */
+bool
+s2_closed_by_peer(s2_op *op, LIBSSH2_CHANNEL *raw)
 {
-    LIBSSH2_SESSION *raw = S2_RAW(op);
-    int before = libssh2_session_last_errno(raw);
-    bool closed = !libssh2_channel_wait_closed(S2_CHANNEL(op));
+    int before = libssh2_session_last_errno(S2_RAW(op));
+    bool closed = !libssh2_channel_wait_closed(raw);
 
     if (!before)
-        libssh2_session_set_last_error(raw, 0, NULL);
+        libssh2_session_set_last_error(S2_RAW(op), 0, NULL);
     return closed;
 }
 
@@ -121,8 +126,9 @@ peer_closed(s2_op *op)
 static int
 answered(s2_op *op, int rc)
 {
-    return rc == LIBSSH2_ERROR_EAGAIN && closed_by_peer(op) ? peer_closed(op)
-                                                            : rc;
+    return rc == LIBSSH2_ERROR_EAGAIN && s2_closed_by_peer(op, S2_CHANNEL(op))
+               ? peer_closed(op)
+               : rc;
 }
 
 static int
@@ -266,11 +272,16 @@ s2_channel_subsystem(s2_channel *ch, const char *subsystem)
 
 /* --- bytes --------------------------------------------------------------- */
 
+/* The file whose bytes a stream carries, or NULL. */
+#define SCP(op) ((op)->n[0] ? NULL : ((s2_channel *)(op)->self)->scp)
+
 static int
 read_step(s2_op *op)
 {
-    ssize_t n = libssh2_channel_read_ex(S2_CHANNEL(op), (int)op->n[0], op->dst,
-                                        op->cap);
+    s2_scp *scp = SCP(op);
+    ssize_t n = scp ? s2_scp_read(op, scp)
+                    : libssh2_channel_read_ex(S2_CHANNEL(op), (int)op->n[0],
+                                              op->dst, op->cap);
 
     if (n == LIBSSH2_ERROR_EAGAIN && atomic_load(&op->self->closed))
         return s2_op_fail(op,
@@ -296,7 +307,9 @@ s2_channel_read(s2_channel *ch, int stream_id, void *dst, size_t cap,
         *len = 0;
         return NULL;
     }
-    if (!(err = s2_op_call(&op)))
+    if (!(err = s2_op_call(&op)) && op.r[1])
+        err = s2_scp_end(ch);
+    if (!err)
         *len = (size_t)op.r[0];
     return err;
 }
@@ -305,7 +318,11 @@ static int
 write_step(s2_op *op)
 {
     s2_session *s = S2_SESSION(op);
+    s2_scp *scp = SCP(op);
+    int rc;
 
+    if (scp && (rc = s2_scp_may_write(op, scp)))
+        return rc;
     while (op->done < op->b[0].len) {
         ssize_t n;
 
@@ -325,10 +342,14 @@ write_step(s2_op *op)
             return LIBSSH2_ERROR_EAGAIN;
         }
         op->done += (size_t)n;
+        if (scp)
+            s2_scp_wrote(scp, (size_t)n);
         if (op->left)
             break;
     }
-    if (closed_by_peer(op)) /* it was thrown away */
+    if (scp && (rc = s2_scp_tail(op, scp)))
+        return rc;
+    if (s2_closed_by_peer(op, S2_CHANNEL(op))) /* it was thrown away */
         return peer_closed(op);
     return 0;
 }
@@ -364,6 +385,8 @@ s2_channel_write(s2_channel *ch, int stream_id, const void *buf, size_t len,
 static int
 flush_step(s2_op *op)
 {
+    if (((s2_channel *)op->self)->scp)
+        return 0; /* its bytes are the file's, and the server's last word */
     op->r[0] = libssh2_channel_flush_ex(S2_CHANNEL(op), (int)op->n[0]);
     return op->r[0] < 0 ? (int)op->r[0] : 0;
 }
@@ -388,7 +411,9 @@ enum { EVEN_LATE = S2_AFTER_END | S2_AFTER_CLOSE };
 static int
 eof_step(s2_op *op)
 {
-    op->r[0] = libssh2_channel_eof(S2_CHANNEL(op));
+    s2_scp *scp = SCP(op);
+
+    op->r[0] = (scp && s2_scp_over(scp)) || libssh2_channel_eof(S2_CHANNEL(op));
     return op->r[0] < 0 ? (int)op->r[0] : 0;
 }
 
@@ -437,8 +462,19 @@ s2_channel_wait_eof(s2_channel *ch)
 {
     s2_op op = S2_OP(ch, wait_eof_step, "libssh2_channel_wait_eof", NULL,
                      EVEN_LATE | S2_STATELESS);
+    s2_error *said = NULL, *err;
 
-    return s2_op_call(&op);
+    if (ch->scp && !atomic_load(&ch->obj.closed))
+        said = s2_scp_end(ch);
+    if (said && said->code != LIBSSH2_ERROR_SCP_PROTOCOL)
+        return said;
+    err = s2_op_call(&op);
+    if (!said || err == &s2_again) { /* it will be said again */
+        s2_error_free(said);
+        return err;
+    }
+    s2_error_free(err);
+    return said;
 }
 
 static int
@@ -507,7 +543,8 @@ exit_status_step(s2_op *op)
         libssh2_free(S2_RAW(op), name);
     }
     /* Nor did a command succeed whose end a lost connection has hidden. */
-    if (!op->r[0] && s->dead && !s->ended && !closed_by_peer(op))
+    if (!op->r[0] && s->dead && !s->ended &&
+        !s2_closed_by_peer(op, S2_CHANNEL(op)))
         op->r[0] = -1;
     return 0;
 }

@@ -248,6 +248,9 @@ s2_scope *s2_scope_left(s2_obj *obj);
 int s2_op_let_in(s2_op *op);
 /* For finish and destroy: forget what was left in a scope. */
 void s2_record_drop(s2_scope *scope);
+/* Keep the state of a call that would block, outside any scope, until it is
+ * made again. */
+void s2_op_owe(s2_op *op);
 /* For the end of an object: forget the results that were kept for it. */
 void s2_owed_drop(s2_session *s, const s2_obj *obj);
 /* Try what was left in a scope: 0 once it is free of it, else EAGAIN. */
@@ -280,6 +283,7 @@ struct s2_session {
     bool expired;            /* a password was */
     bool paired;             /* both directions prefer the same */
     bool ended;              /* by the program: nothing was lost */
+    atomic_bool raw_paths;   /* LIBSSH2_FLAG_QUOTE_PATHS is off */
     char *prefs[S2_METHODS]; /* the program's, by LIBSSH2_METHOD_*, or NULL */
     char *goodbye;           /* the server's reason for disconnecting */
     atomic_bool blocking;
@@ -300,12 +304,53 @@ void s2_session_wake_all(s2_session *s);
 s2_error *s2_session_leak(s2_session *s);
 int s2_handshake_step(s2_op *op);
 
+/* --- talks: talk.c ------------------------------------------------------- */
+
+/* A channel over which the core speaks a protocol, and how far it got in what
+ * is being said or heard. */
+typedef struct s2_talk {
+    LIBSSH2_CHANNEL *raw;
+    size_t said, heard;
+} s2_talk;
+
+/* Open it and run a program, begun by the first call of a talk: that call's
+ * op is in the session's scope, has the talk in its state, and a settle that
+ * drops it. */
+int s2_talk_start(s2_op *op, s2_talk *t, const char *request,
+                  const void *message, size_t len);
+/* Make the call: its own step, then `step` with the same state. */
+s2_error *s2_talk_call(s2_op *op, int (*step)(s2_op *));
+/* For a step: say or hear so many bytes, the same again until it is 0. */
+int s2_talk_say(s2_op *op, s2_talk *t, const void *src, size_t len);
+int s2_talk_hear(s2_talk *t, void *dst, size_t len);
+enum { S2_TALK_END = 1 }; /* heard: the end */
+/* For a step: fail, by what the program said on its error output. */
+int s2_talk_ended(s2_op *op, s2_talk *t, s2_class cls, int code);
+void s2_talk_words(char *text); /* make a peer's words fit for an error */
+void s2_talk_drop(s2_op *op, s2_talk *t);
+
+/* --- SCP: scp.c ---------------------------------------------------------- */
+
+/* A file on its way through a channel. */
+typedef struct s2_scp s2_scp;
+
+void s2_scp_free(s2_scp *scp);
+bool s2_scp_over(const s2_scp *scp);
+/* For a step on the channel: read (r[1]: ask for the end), and write. */
+ssize_t s2_scp_read(s2_op *op, s2_scp *scp);
+int s2_scp_may_write(s2_op *op, const s2_scp *scp);
+void s2_scp_wrote(s2_scp *scp, size_t len);
+int s2_scp_tail(s2_op *op, s2_scp *scp); /* what goes behind the last byte */
+/* Once all bytes went through: what does the other side say? */
+s2_error *s2_scp_end(s2_channel *ch);
+
 /* --- the other classes --------------------------------------------------- */
 
 struct s2_channel {
     s2_obj obj;
     LIBSSH2_CHANNEL *raw;
     s2_scope reading, writing;
+    s2_scp *scp; /* or NULL */
 };
 
 struct s2_listener {
@@ -340,6 +385,8 @@ int s2_file_give_back(s2_file *f);
 /* Call an op that makes a channel of the session, in op->state. */
 s2_error *s2_channel_call(s2_op *op, s2_channel **out);
 s2_channel *s2_channel_new(void *parent, LIBSSH2_CHANNEL *raw, bool borrowed);
+/* For a step: nothing will be answered any more, and what is sent is lost. */
+bool s2_closed_by_peer(s2_op *op, LIBSSH2_CHANNEL *raw);
 
 #define S2_SESSION(op) ((op)->self->session)
 #define S2_RAW(op) (S2_SESSION(op)->raw)

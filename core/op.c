@@ -680,20 +680,12 @@ try_step(s2_session *s, s2_op *op)
     return rc;
 }
 
-int
-s2_record_advance(s2_session *s, s2_scope *scope)
+/* Keep a result for whoever calls again, if somebody may. */
+static void
+owe(s2_session *s, s2_op *left)
 {
-    s2_op *left = scope->parked;
-    int rc, count = 0;
+    int count = 0;
 
-    if (!left)
-        return 0;
-    rc = s->dead ? LIBSSH2_ERROR_SOCKET_DISCONNECT : try_step(s, left);
-    if (rc == LIBSSH2_ERROR_EAGAIN)
-        return rc;
-    scope->parked = NULL;
-    left->rc = rc;
-    left->error = rc < 0 ? error_of(left, rc) : NULL;
     left->next = s->owed;
     s->owed = left;
     if (!left->owed)
@@ -703,7 +695,42 @@ s2_record_advance(s2_session *s, s2_scope *scope)
             settle_owed(at);
             break;
         }
+}
+
+int
+s2_record_advance(s2_session *s, s2_scope *scope)
+{
+    s2_op *left = scope->parked;
+    int rc;
+
+    if (!left)
+        return 0;
+    rc = s->dead ? LIBSSH2_ERROR_SOCKET_DISCONNECT : try_step(s, left);
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return rc;
+    scope->parked = NULL;
+    left->rc = rc;
+    left->error = rc < 0 ? error_of(left, rc) : NULL;
+    owe(s, left);
     return 0;
+}
+
+void
+s2_op_owe(s2_op *op)
+{
+    s2_session *s = S2_SESSION(op);
+    s2_op *copy = record_new(op);
+
+    s2_turn_lock(&s->turn);
+    if (copy) {
+        copy->owed = true;
+        copy->rc = 0;
+        op->state = NULL; /* the record's now */
+        owe(s, copy);
+    } else {
+        s2_session_end(s, &s2_no_memory);
+    }
+    s2_turn_unlock(&s->turn);
 }
 
 /* The result of a call that would block, finished since for another's sake.

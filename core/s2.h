@@ -40,6 +40,9 @@
 #define LIBSSH2_ERROR_HASH_INIT -53
 #define LIBSSH2_ERROR_HASH_CALC -54
 #endif
+#ifndef LIBSSH2_FLAG_QUOTE_PATHS
+#define LIBSSH2_FLAG_QUOTE_PATHS 3 /* SCP is the core's: it counts anyway */
+#endif
 
 /* --- errors: error.c ----------------------------------------------------- */
 
@@ -341,7 +344,8 @@ s2_error *s2_session_set_last_error(s2_session *s, int errcode,
 /*
  * Turn one of LIBSSH2_FLAG_* on or off.
  *
- * LIBSSH2_FLAG_COMPRESS counts at the handshake.
+ * LIBSSH2_FLAG_COMPRESS counts at the handshake.  LIBSSH2_FLAG_QUOTE_PATHS is
+ * on at first: off, paths of SCP go to the server's shell as they are.
  *
  * Errors     InvalidRequestError: libssh2 has no such flag.
  * Source     libssh2_session_flag(3)
@@ -617,6 +621,59 @@ s2_error *s2_session_sftp_init(s2_session *s, s2_sftp **out);
  * Source     libssh2_knownhost_init(3)
  */
 s2_error *s2_session_knownhost_init(s2_session *s, s2_knownhost **out);
+
+/* What SCP tells of a file; all else is 0. */
+typedef struct s2_fileinfo {
+    uint64_t size;      /* in bytes */
+    unsigned long mode; /* the permissions */
+    uint64_t ino;       /* not told */
+    uint64_t nlink;     /* not told */
+    unsigned long uid;  /* not told */
+    unsigned long gid;  /* not told */
+    uint64_t rdev;      /* not told */
+    uint64_t blksize;   /* not told */
+    uint64_t blocks;    /* not told */
+    int64_t atime;      /* last read, in seconds since 1970 */
+    int64_t mtime;      /* last written, in seconds since 1970 */
+    int64_t ctime;      /* not told */
+} s2_fileinfo;
+
+/*
+ * Receive a file by SCP: its bytes are to be read from the channel.
+ *
+ * After as many bytes as its size a read answers the end, once the server has
+ * said that all went well; where it says otherwise, or sends less, the read
+ * fails.  A program that reads no further than the size may just close the
+ * channel, and is not told.
+ *
+ * Units      `path` is one of the server's, quoted for its shell: see flag().
+ * Blocking   until the server has announced the file.
+ * Errors     SCPProtocolError: the server's words, a missing file's too;
+ *            InvalidRequestError: a newline in `path`; ChannelRequestDenied:
+ *            the server runs no commands.
+ * Source     libssh2_scp_recv2(3), whose work the core does itself; scp(1)
+ */
+s2_error *s2_session_scp_recv2(s2_session *s, const char *path,
+                               s2_channel **out, s2_fileinfo *info);
+/*
+ * Send a file by SCP: its bytes are to be written to the channel.
+ *
+ * Write as many as `size` tells, no more; then wait_eof() tells whether the
+ * server has kept them all.  A program that closes the channel instead is not
+ * told.
+ *
+ * Units      `path` is one of the server's, quoted for its shell: see flag();
+ *            a folder gets a file of the same name. `mode` is the permissions;
+ *            `mtime` and `atime` are in seconds since 1970, both 0: now.
+ * Blocking   until the server is ready for the bytes.
+ * Errors     SCPProtocolError: the server's words; InvalidRequestError: a
+ *            newline in `path`, or a time before 1970; ChannelRequestDenied:
+ *            the server runs no commands.
+ * Source     libssh2_scp_send64(3), whose work the core does itself; scp(1)
+ */
+s2_error *s2_session_scp_send64(s2_session *s, const char *path, int mode,
+                                uint64_t size, double mtime, double atime,
+                                s2_channel **out);
 /*
  * What talks to the user's agent; before the handshake, too.
  *
@@ -733,13 +790,13 @@ s2_error *s2_channel_read(s2_channel *ch, int stream_id, void *dst, size_t cap,
  * Blocking   until the last byte is with the kernel.
  * Returns    how many bytes were written; an error tells it as well.
  * Errors     ChannelEOFSentError: after send_eof(); ChannelClosedError: by
- *            either side.
+ *            either side; BadUseError: more than a file's size, by SCP.
  * Source     libssh2_channel_write_ex(3); RFC 4254 5.2
  */
 s2_error *s2_channel_write(s2_channel *ch, int stream_id, const void *buf,
                            size_t len, size_t *written);
 /*
- * Drop what has come of a stream and was not read.
+ * Drop what has come of a stream and was not read; nothing, of SCP.
  *
  * Units      `stream_id` is 0, SSH_EXTENDED_DATA_STDERR, or one of
  *            LIBSSH2_CHANNEL_FLUSH_*.
@@ -764,8 +821,12 @@ s2_error *s2_channel_send_eof(s2_channel *ch);
 /*
  * Wait until the peer sends end of file.
  *
+ * Where SCP has sent or received a file, the peer's last word is heard first.
+ *
  * Blocking   until then.
- * Errors     ChannelWindowFullError: unread bytes are in its way.
+ * Errors     ChannelWindowFullError: unread bytes are in its way;
+ *            SCPProtocolError: the server did not keep the file, or not all of
+ *            it was sent.
  * Source     libssh2_channel_wait_eof(3)
  */
 s2_error *s2_channel_wait_eof(s2_channel *ch);

@@ -493,6 +493,10 @@ s2_session_set_last_error(s2_session *s, int errcode, const char *errmsg)
 static int
 flag_step(s2_op *op)
 {
+    if (op->n[0] == LIBSSH2_FLAG_QUOTE_PATHS) { /* of SCP, which is ours */
+        atomic_store(&S2_SESSION(op)->raw_paths, !op->n[1]);
+        return 0;
+    }
     return libssh2_session_flag(S2_RAW(op), (int)op->n[0], (int)op->n[1]);
 }
 

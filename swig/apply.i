@@ -33,6 +33,7 @@
 
 %record(s2_attrs, attrs)
 %record(s2_statvfs, vfs)
+%record(s2_fileinfo, info)
 
 %apply const char *OR_NONE {
     const char *passphrase, const char *message, const char *salt,

@@ -84,6 +84,10 @@ typedef struct s2_session {
         %apply const char * { const char *host };
         s2_error *sftp_init(s2_sftp **out);
         s2_error *knownhost_init(s2_knownhost **out);
+        s2_error *scp_recv2(const char *path, s2_channel **out,
+                            s2_fileinfo *info);
+        s2_error *scp_send64(const char *path, int mode, uint64_t size,
+                             double mtime, double atime, s2_channel **out);
         s2_error *agent_init(s2_agent **out);
     }
 } s2_session;

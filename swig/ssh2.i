@@ -17,6 +17,7 @@
 
 %include "constants.i" /* generated, as is the next; it extends classes */
 %include "s2_derived.i"
+%include "scp.i"
 %include "session.i"
 %include "channel.i"
 %include "listener.i"

@@ -160,10 +160,26 @@ class Verbs:
         self.lines[line].shutdown(socket.SHUT_WR)
 
     def put(self, path, data):
-        Path(path).write_bytes(data)
+        Path(os.fsdecode(path)).write_bytes(data)
 
     def get(self, path):
-        return Path(path).read_bytes()
+        return Path(os.fsdecode(path)).read_bytes()
+
+    def sparse(self, path, size):
+        Path(path).touch()
+        os.truncate(path, size)
+
+    def mkdir(self, path):
+        os.mkdir(path)
+
+    def fifo(self, path):
+        os.mkfifo(path)
+
+    def chmod(self, path, mode):
+        os.chmod(path, mode)
+
+    def touch(self, path, mtime, atime):
+        os.utime(path, (atime, mtime))
 
     def exists(self, path):
         return os.path.lexists(path)
@@ -173,6 +189,9 @@ class Verbs:
 
     def mode(self, path):
         return stat.S_IMODE(os.lstat(path).st_mode)
+
+    def mtime(self, path):
+        return int(os.lstat(path).st_mtime)
 
     def link(self, path):
         return os.readlink(path)

@@ -19,7 +19,8 @@ import warnings
 from pathlib import Path
 
 MODULES = ("session", "channel", "sftp", "sftp_handle", "agent", "pkey",
-           "knownhost", "listener", "error_codes", "exceptions", "binding")
+           "knownhost", "listener", "fileinfo", "error_codes", "exceptions",
+           "binding")
 AGAIN = {"again": True}
 
 

@@ -12,12 +12,14 @@ from . import (
     constants,
     error_codes,
     exceptions,
+    fileinfo,
     knownhost,
     listener,
     pkey,
     session,
     sftp,
     sftp_handle,
+    statinfo,
     utils,
 )
 
@@ -27,6 +29,7 @@ __all__ = [
     "constants",
     "error_codes",
     "exceptions",
+    "fileinfo",
     "knownhost",
     "libssh2_revision",
     "listener",
@@ -35,6 +38,7 @@ __all__ = [
     "set_wait",
     "sftp",
     "sftp_handle",
+    "statinfo",
     "utils",
 ]
 __version__ = "0.1.0"

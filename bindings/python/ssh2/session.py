@@ -1,6 +1,6 @@
 """Sessions: one connection to one server."""
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import binding
 from ._handle import Handle, adopt, deprecated
@@ -29,9 +29,14 @@ from .exceptions import (
     SessionHostKeyError as SessionHostKeyError,
     SSH2Error,
 )
+from .fileinfo import FileInfo
 from .knownhost import KnownHost
 from .listener import Listener
 from .sftp import SFTP
+from .statinfo import StatInfo
+
+if TYPE_CHECKING:
+    from .sftp import Path
 
 _T = TypeVar("_T")
 _Text = str | bytes
@@ -180,6 +185,30 @@ class Session(Handle, binding.Session):
 
     def sftp_init(self) -> SFTP | Any:
         return self._opened(super().sftp_init())
+
+    def scp_recv2(self, path: "Path") -> tuple[Channel, FileInfo] | Any:
+        """Receive a file: its bytes are to be read from the channel."""
+        out = super().scp_recv2(path)
+        if isinstance(out, tuple):
+            self._opened(out[0])
+        return out
+
+    @deprecated("scp_recv2")
+    def scp_recv(self, path: "Path") -> tuple[Channel, StatInfo] | Any:
+        out = self.scp_recv2(path)
+        if isinstance(out, tuple):
+            out[1].__class__ = StatInfo
+        return out
+
+    def scp_send64(
+        self, path: "Path", mode: int, size: int, mtime: float, atime: float
+    ) -> Channel | Any:
+        """Send a file: its bytes are to be written to the channel."""
+        return self._opened(super().scp_send64(path, mode, size, mtime, atime))
+
+    @deprecated("scp_send64")
+    def scp_send(self, path: "Path", mode: int, size: int) -> Channel | Any:
+        return self.scp_send64(path, mode, size, 0, 0)
 
     def agent_init(self) -> Agent | Any:
         return super().agent_init()

@@ -94,4 +94,23 @@ module SSH2
       "#<#{self.class} #{shown.join(' ')}>"
     end
   end
+
+  # What SCP tells of a file: `st_size`, `st_mode`, `st_mtime` and `st_atime`,
+  # in seconds since 1970; all else is 0.
+  class FileInfo
+    FIELDS = %i[st_size st_mode st_ino st_nlink st_uid st_gid st_rdev st_blksize
+                st_blocks st_atime st_mtime st_ctime].freeze
+
+    def initialize_copy(_other)
+      raise TypeError, "can't copy #{self.class}"
+    end
+
+    def to_h
+      FIELDS.to_h { |name| [name, public_send(name)] }
+    end
+
+    def inspect
+      format("#<%s st_size=%d st_mode=0o%o>", self.class, st_size, st_mode)
+    end
+  end
 end

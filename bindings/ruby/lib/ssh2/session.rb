@@ -65,6 +65,8 @@ module SSH2
     private alias_method :core_direct_tcpip_ex, :direct_tcpip_ex
     private alias_method :core_forward_listen, :forward_listen
     private alias_method :core_forward_listen_ex, :forward_listen_ex
+    private alias_method :core_scp_recv2, :scp_recv2
+    private alias_method :core_scp_send64, :scp_send64
 
     # Shake hands over a connected socket, or its descriptor. The socket is
     # kept as long as the session. The host key is not verified.
@@ -146,6 +148,34 @@ module SSH2
     # A new SFTP. With a block: the block's value, and it is closed.
     def sftp_init(&block)
       SSH2.closing(core_sftp_init, &block)
+    end
+
+    # Receive a file: its bytes are to be read from the Channel, what it is
+    # tells a FileInfo. With a block, which is given both: its value, and the
+    # channel is closed.
+    #
+    #     session.scp_recv2("/etc/motd") { |channel, _| puts channel.read_all }
+    def scp_recv2(*args, **named)
+      channel, info = result = core_scp_recv2(*args, **named)
+      return result unless block_given? && info
+
+      SSH2.closing(channel) { yield channel, info }
+    end
+
+    # Send a file: `size` bytes are to be written to the Channel; then wait_eof
+    # tells whether the server has kept them. With a block: that is done, and
+    # the channel is closed.
+    #
+    #     session.scp_send64("motd", 0o644, 3, 0, 0) { |ch| ch.write("Hi\n") }
+    def scp_send64(*args, **named)
+      channel = core_scp_send64(*args, **named)
+      return channel unless block_given? && channel.is_a?(Channel)
+
+      SSH2.closing(channel) do
+        value = yield channel
+        channel.wait_eof
+        value
+      end
     end
 
     # Wait until a call that would have blocked is worth another try: false if
