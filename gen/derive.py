@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import textwrap
 
 from headers import Function, Headers, Type
 from rules import NUMBERS, Arg, Binding
@@ -193,8 +194,21 @@ def function(f: Function, b: Binding) -> str:
     return "\n".join([*lines, "    return err;", "}"])
 
 
-def files(headers: Headers, derived: dict[str, Binding]) -> dict[str, str]:
-    """s2_derived.h, .c and .i."""
+def comment(f: Function, b: Binding, said: str) -> str:
+    """What its documentation is made from: see docs.py."""
+    lines = textwrap.wrap(said or f"What {f.name}(3) tells", 76)
+    lines[-1] += "."
+    lines.append("")
+    if b.scope not in QUICK:
+        lines.append("Blocking   until libssh2 has done it.")
+    lines.append(f"Source     {f.name}(3)")
+    return "\n".join(["/*", *(f" * {line}".rstrip() for line in lines),
+                      " */"])
+
+
+def files(headers: Headers, derived: dict[str, Binding],
+          said: dict[str, str]) -> dict[str, str]:
+    """s2_derived.h, .c and .i; what each function does is said, or not."""
     title = f"/* Derived from the headers of libssh2 {headers.version}. */"
     every = [(headers.functions[name], b) for name, b in derived.items()]
     h = [title, "#ifndef S2_DERIVED_H", "#define S2_DERIVED_H", "",
@@ -203,7 +217,7 @@ def files(headers: Headers, derived: dict[str, Binding]) -> dict[str, str]:
     i = [title, "%{", '#include "s2_derived.h"', "%}"]
     mapped: set[str] = set()
     for f, b in every:
-        h += [f"/* {f.name}(3) */", prototype(f, b, "s2_error *", ";")]
+        h += [comment(f, b, said.get(f.name, "")), prototype(f, b, "s2_error *", ";")]
         c += ["", step(f, b), "", function(f, b)]
         apply = [(f"{kind} *RESULT", f"{kind} *{name}")
                  for kind, name in outs(f, b) if name != "result"]

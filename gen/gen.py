@@ -12,10 +12,13 @@ from pathlib import Path
 sys.dont_write_bytecode = True  # the source tree stays as it is
 
 import derive
+import docs
 import emit
+import interface
 import ledger
+import python
+import ruby
 import rules
-import stubs
 from headers import Failure, read
 
 
@@ -58,12 +61,33 @@ def build(args: argparse.Namespace) -> None:
         "coverage.txt": emit.coverage(headers, rows, derived, young, gone,
                                       blind),
     }
-    texts.update(derive.files(headers, derived))
+    said = {row.symbol: row.reason for row in rows.values()
+            if row.how == "derived" and row.reason != "-"}
+    texts.update(derive.files(headers, derived, said))
     emit.write({args.out / name: text for name, text in texts.items()})
 
 
-def make_stubs(args: argparse.Namespace) -> None:
-    emit.write({args.out: stubs.write(args.xml, args.out.suffix)})
+def interface_of(args: argparse.Namespace,
+                 ) -> tuple[interface.Interface, ledger.Errors]:
+    errors = ledger.read_errors(*args.errors)
+    comments = docs.read(args.api, errors.classes)
+    return interface.read(args.xml, comments), errors
+
+
+def for_python(args: argparse.Namespace) -> None:
+    writer = python.Writer(*interface_of(args))
+    emit.write({
+        args.docs: writer.docstrings(),
+        args.out / "binding.pyi": writer.stub(),
+        args.out / "exceptions.pyi": writer.exceptions(),
+        args.out / "error_codes.pyi": writer.error_codes(),
+    })
+
+
+def for_ruby(args: argparse.Namespace) -> None:
+    writer = ruby.Writer(*interface_of(args), args.own)
+    emit.write({args.docs: writer.manual(),
+                args.out / "binding.rbs": writer.signatures()})
 
 
 def main(argv: list[str]) -> int:
@@ -76,11 +100,19 @@ def main(argv: list[str]) -> int:
     verb.add_argument("--cc", default="cc", metavar="COMMAND")
     verb.add_argument("--out", type=Path, required=True, metavar="DIR")
     verb.set_defaults(run=build)
-    verb = verbs.add_parser("stubs", help="write .pyi or .rbs, by the suffix")
-    verb.add_argument("--xml", type=Path, required=True, metavar="FILE",
-                      help="SWIG's -xmlout of the interface")
-    verb.add_argument("--out", type=Path, required=True, metavar="FILE")
-    verb.set_defaults(run=make_stubs)
+    for language, run in (("python", for_python), ("ruby", for_ruby)):
+        verb = verbs.add_parser(language, help="write documentation and types")
+        verb.add_argument("--xml", type=Path, required=True, metavar="FILE",
+                          help="the interface, as swig -xml tells it")
+        verb.add_argument("--api", type=Path, required=True, metavar="FILE",
+                          nargs="+", help="headers with the comments")
+        verb.add_argument("--errors", type=Path, required=True, metavar="FILE",
+                          nargs="+")
+        verb.add_argument("--own", type=Path, metavar="DIR",
+                          help="signatures of what the language itself adds")
+        verb.add_argument("--docs", type=Path, required=True, metavar="FILE")
+        verb.add_argument("--out", type=Path, required=True, metavar="DIR")
+        verb.set_defaults(run=run)
     args = parser.parse_args(argv)
     try:
         args.run(args)

@@ -110,10 +110,19 @@ def check(rows: dict[str, Row], headers: Headers,
 class Errors:
     classes: dict[str, str]  # class: parent
     codes: set[str]
+    kin: dict[str, str]  # the class of an SFTP status: its errno, or 0
 
 
-def read_errors(path: Path) -> Errors:
-    out = Errors({}, set())
+
+def read_errors(*paths: Path) -> Errors:
+    """The table, and what was added to it."""
+    out = Errors({}, set(), {})
+    for path in paths:
+        read_rows(path, out)
+    return out
+
+
+def read_rows(path: Path, out: Errors) -> None:
     text = re.sub(r"/\*.*?\*/", lambda c: "\n" * c[0].count("\n"),
                   path.read_text(), flags=re.DOTALL)
     for number, line in enumerate(text.splitlines(), 1):
@@ -124,7 +133,7 @@ def read_errors(path: Path) -> Errors:
             r"S2_(?:CLASS\((?P<cls>\w+), (?P<parent>\w+)\)"
             r"|CODE\((?P<code>LIBSSH2_ERROR_\w+), (?P<ccls>\w+), "
             r"(?P<cparent>\w+)\)"
-            r"|SFTP\((?P<status>LIBSSH2_FX_\w+), (?P<scls>\w+), \w+\))",
+            r"|SFTP\((?P<status>LIBSSH2_FX_\w+), (?P<scls>\w+), (?P<kin>\w+)\))",
             line.strip())
         if not row:
             raise Failure(f"{where}: no row of errors: {line.strip()}")
@@ -138,7 +147,8 @@ def read_errors(path: Path) -> Errors:
         out.classes[cls] = parent
         if code:
             out.codes.add(code)
-    return out
+        if row["scls"]:
+            out.kin[cls] = row["kin"]
 
 
 def new_codes(errors: Errors, headers: Headers) -> list[Constant]:

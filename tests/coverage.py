@@ -20,7 +20,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parent / "gen"))
 
 import ledger  # noqa: E402
-import stubs  # noqa: E402
+import interface  # noqa: E402
 
 OUTCOMES = {"success": "success", "error": "error", "closed": "after close",
             "again": "would block"}
@@ -52,17 +52,17 @@ def from_tree(tree, rows):
         for bound in row.bound:
             scopes[bound].add(row.scope)
     nodes = [("SSH2", node) for node in tree.iter("cdecl") if
-             stubs.attributes(node).get("view") == "globalfunctionHandler"]
+             interface.attributes(node).get("view") == "globalfunctionHandler"]
     for parent in tree.iter("class"):
-        name = stubs.attributes(parent)["sym_name"]
+        name = interface.attributes(parent)["sym_name"]
         nodes += [(name, node) for node in parent.iter("cdecl")]
     for cls, node in nodes:
-        a = stubs.attributes(node)
+        a = interface.attributes(node)
         if "sym_name" not in a:
             continue
         name, scope = a["sym_name"], scopes[f"{cls}.{a['sym_name']}"]
         method = Method()
-        returned = stubs.spell(a["decl"].split(").")[-1] + a["type"])
+        returned = interface.spell(a["decl"].split(").")[-1] + a["type"])
         if a.get("kind") == "variable":
             method.excuse(FIELD, "error", "closed", "again")
         if cls == "SSH2":

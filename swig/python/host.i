@@ -117,8 +117,10 @@ wait_ready(void *ctx, int fd, int wake_fd, int directions, int timeout_ms)
     }
 %}
 
-%feature("autodoc", "set_wait(wait: Callable[[int, int, int, float | None],
-object] | None) -> None") set_wait;
+%feature("docstring") set_wait "set_wait(wait)
+--
+
+Let the program wait; see ssh2.set_wait().";
 %inline %{
 /* Let the program wait: wait(fd, wake_fd, directions, timeout) returns true
  * once fd (-1: none) or wake_fd is ready, false after timeout seconds. */

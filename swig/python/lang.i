@@ -14,6 +14,20 @@
 %feature("kwargs");
 %namewarn("") open; /* a method, not the function */
 
+#ifndef SSH2_FIRST /* it is made from what SWIG sees the first time */
+%include "docs.i"
+#endif
+%init %{
+    /* inspect and help() want a method's own name, at the very beginning of
+     * what is said of it. */
+    for (PyMethodDef *def = SwigMethods; def->ml_name; def++) {
+        if (def->ml_doc && *def->ml_doc == '\n')
+            def->ml_doc++;
+        if (def->ml_doc && *def->ml_name >= 'A' && *def->ml_name <= 'Z')
+            def->ml_name = strchr(def->ml_name, '_') + 1;
+    }
+%}
+
 /* --- results -------------------------------------------------------------- */
 
 %{

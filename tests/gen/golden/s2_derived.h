@@ -4,31 +4,77 @@
 
 #include "s2.h"
 
-/* libssh2_session_ping(3) */
+/*
+ * What libssh2_session_ping(3) tells.
+ *
+ * Blocking   until libssh2 has done it.
+ * Source     libssh2_session_ping(3)
+ */
 s2_error *s2_session_ping(s2_session *self, int count);
-/* libssh2_channel_close_input(3) */
+/*
+ * What libssh2_channel_close_input(3) tells.
+ *
+ * Blocking   until libssh2 has done it.
+ * Source     libssh2_channel_close_input(3)
+ */
 s2_error *s2_channel_close_input(s2_channel *self);
-/* libssh2_session_mood(3) */
+/*
+ * What libssh2_session_mood(3) tells.
+ *
+ * Source     libssh2_session_mood(3)
+ */
 s2_error *s2_session_mood(s2_session *self, int *result);
-/* libssh2_channel_paint_ex(3) */
+/*
+ * What libssh2_channel_paint_ex(3) tells.
+ *
+ * Blocking   until libssh2 has done it.
+ * Source     libssh2_channel_paint_ex(3)
+ */
 s2_error *s2_channel_paint(s2_channel *self, const char *name,
                            const void *pixels, size_t pixels_len,
                            signed char fill, unsigned char depth, long when_,
                            int *result);
-/* libssh2_channel_room_ex(3) */
+/*
+ * What libssh2_channel_room_ex(3) tells.
+ *
+ * Source     libssh2_channel_room_ex(3)
+ */
 s2_error *s2_channel_room_ex(s2_channel *self, unsigned long *result,
                              unsigned long *total, uint64_t *used, int *least);
-/* libssh2_channel_flush_some(3) */
+/*
+ * What libssh2_channel_flush_some(3) tells.
+ *
+ * Blocking   until libssh2 has done it.
+ * Source     libssh2_channel_flush_some(3)
+ */
 s2_error *s2_channel_flush_some(s2_channel *self, unsigned long long most,
                                 int64_t *result);
-/* libssh2_session_set_colour(3) */
+/*
+ * What libssh2_session_set_colour(3) tells.
+ *
+ * Source     libssh2_session_set_colour(3)
+ */
 s2_error *s2_session_set_colour(s2_session *self, int colour);
-/* libssh2_session_get_bytes(3) */
+/*
+ * What libssh2_session_get_bytes(3) tells.
+ *
+ * Source     libssh2_session_get_bytes(3)
+ */
 s2_error *s2_session_get_bytes(s2_session *self, uint64_t *result);
-/* libssh2_sftp_link_ex(3) */
+/*
+ * What libssh2_sftp_link_ex(3) tells.
+ *
+ * Blocking   until libssh2 has done it.
+ * Source     libssh2_sftp_link_ex(3)
+ */
 s2_error *s2_sftp_link(s2_sftp *self, const char *from_, const char *to,
                        int *result);
-/* libssh2_sftp_sync_range(3) */
+/*
+ * What libssh2_sftp_sync_range(3) tells.
+ *
+ * Blocking   until libssh2 has done it.
+ * Source     libssh2_sftp_sync_range(3)
+ */
 s2_error *s2_file_sync_range(s2_file *self, unsigned long long start,
                              size_t length, int *result);
 

@@ -1,0 +1,260 @@
+"""Ruby's part: signatures (RBS), and documentation that rdoc and yard read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from docs import Doc, spread, wrap
+from headers import Failure
+from interface import Class, Interface, Method, Out, Param
+from ledger import Errors
+
+NUMBER = "Integer"
+IN = {
+    "bool": "boolish",
+    "double": "Numeric",
+    "const char *": "String",
+    "const char *OR_NONE": "String?",
+    "const char *PATH": "path",
+    "const char *PATH_OR_NONE": "path?",
+    "const void *BYTES, size_t LEN": "String",
+    "const void *BYTES_OR_NONE, size_t LEN": "String?",
+    "const void *TEXT, size_t LEN": "String",
+    "const void *TEXT_OR_NONE, size_t LEN": "String?",
+    "int SOCKET": "sock",
+    "s2_call_fn CALL, void *CTX": "callback",
+    "s2_call_fn CALL_OR_NONE, void *CTX": "callback?",
+    "void *DST, size_t CAP, size_t *GOT": NUMBER,
+}
+OUT = {
+    "void *DST, size_t CAP, size_t *GOT": "String?",
+    "bool *RESULT": "bool",
+    "bool": "bool",
+    "double": "Float",
+    "s2_buf *BYTES": "String",
+    "s2_buf *TEXT": "String",
+    "s2_list *TEXTS": "Array[String]",
+    "const char *": "String",
+    "const char *BYTES": "String",
+}
+# How people read the signatures' own words.
+PLAIN = {
+    "path": "String or an object with to_path",
+    "sock": "IO, or an object with to_io or fileno, or Integer",
+    "callback": "Proc, or an object with call",
+    "boolish": "true or false",
+}
+HEAD = '''# What SSH2 has from C.
+module SSH2
+  type path = String | _ToPath
+  type sock = IO | Integer | _HasDescriptor
+  type callback = Proc | Method | _Call
+  type wait = :wait_readable | :wait_writable
+
+  interface _HasDescriptor
+    def fileno: () -> Integer
+  end
+
+  interface _Call
+    def call: (*untyped) -> untyped
+  end
+'''
+OWN: dict[str, str] = {}  # what swig/ruby/ has for Ruby alone: its signature
+DOCS = '''# What SSH2 has from C, for rdoc, ri and yard.  Nothing loads it.
+module SSH2
+'''
+
+
+def say(text: str, params: Iterable[Param]) -> str:
+    """A comment's text in Ruby's words, as rdoc marks them up."""
+    for param in params:
+        for name in param.names:
+            text = text.replace(f"`{name}`", f"`{param.name}`")
+    text = re.sub(r"`(\w+)`", r"+\1+", text)
+    text = re.sub(r"\b(\w+)\.(\w+)\(\)", r"\1#\2", text)
+    text = re.sub(r"(?<![\w#])(\w+)\(\)", r"#\1", text)
+    return re.sub(r"\bnull\b", "nil", text)
+
+
+def written(folder: Path) -> set[str]:
+    """The methods that Ruby's own files define, as their signatures tell."""
+    names: set[str] = set()
+    cls = ""
+    for path in sorted(folder.glob("**/*.rbs")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            head = re.match(r" *(?:class|module) (\w+)", line)
+            name = re.match(
+                r" *(?:def|attr_reader|alias) ([\w.?!=]+?)(?: |:|$)", line)
+            cls = head[1] if head else cls
+            if name:
+                names.add(f"{cls}.{name[1]}")
+    return names
+
+
+class Writer:
+    def __init__(self, api: Interface, errors: Errors, own: Path) -> None:
+        self.api, self.errors = api, errors
+        self.written = written(own)
+        for name in api.own - OWN.keys():
+            raise Failure(f"{name}: gen/ruby.py does not know its type")
+
+    # --- types --------------------------------------------------------------
+
+    def given(self, param: Param) -> str:
+        if param.word in IN:
+            return IN[param.word]
+        cls = self.api.class_of(param.type)
+        if cls:
+            return cls + "?" * param.word.endswith("OR_NONE")
+        if "*" in param.type:
+            raise Failure(f"{param.word} {param.name}: no type for Ruby")
+        return NUMBER
+
+    def out(self, out: Out) -> str:
+        kind = OUT.get(out.word) or self.api.class_of(out.type) or NUMBER
+        if kind == NUMBER and "*" in out.word and not re.search(
+                r"(RESULT|WRITTEN)$", out.word):
+            raise Failure(f"{out.word}: no type for Ruby")
+        never = re.search(r"(RESULT|GOT|TEXTS|WRITTEN)$|^RECORD", out.word)
+        return kind + "?" * (out.nullable and "*" in out.type and not never)
+
+    def result(self, method: Method) -> str:
+        """What a call returns that does not block."""
+        kinds = [self.out(out) for out in method.outs]
+        if kinds[1:]:
+            return f"[{', '.join(kinds)}]"
+        return kinds[0] if kinds else "nil"
+
+    def default(self, text: str) -> str:
+        return re.sub(r"\bNULL\b", "nil", text)
+
+    # --- signatures ---------------------------------------------------------
+
+    def method(self, method: Method) -> str:
+        words = [f"{'?' * bool(p.default)}{self.given(p)} {p.name}"
+                 for p in method.params]
+        kind = self.result(method)
+        if method.waits:
+            kind = f"({kind} | wait)"
+        own = "" if method.cls else "self."
+        return f"def {own}{method.name}: ({', '.join(words)}) -> {kind}"
+
+    def mine(self, cls: Class) -> list[Method]:
+        """Those that Ruby's own files leave as they are."""
+        return [m for m in cls.methods
+                if f"{cls.name}.{m.name}" not in self.written]
+
+    def members(self, cls: Class) -> list[str]:
+        lines = []
+        if cls.made and f"{cls.name}.initialize" not in self.written:
+            lines.append("def initialize: () -> void")
+        for field in cls.fields:
+            kind = "reader" if field.fixed else "accessor"
+            lines.append(f"attr_{kind} {field.name}: {NUMBER}")
+        return lines + [self.method(m) for m in self.mine(cls)]
+
+    def signatures(self) -> str:
+        """binding.rbs"""
+        lines = [f"{name}: {'String' if text else NUMBER}"
+                 for name, text in self.api.constants.items()]
+        lines += ["", *(self.method(f) for f in self.api.functions)]
+        lines += [f"def self.{name}: {OWN[name]}" for name in self.api.own]
+        for cls in self.api.classes:
+            lines += ["", f"# {self.text(cls.doc)}", f"class {cls.name}"]
+            lines += ["  " + line for line in self.members(cls)] + ["end"]
+        inside = [("  " + line).rstrip() for line in lines]
+        return "\n".join([HEAD, *inside, *self.exceptions(), "end"]) + "\n"
+
+    def exceptions(self) -> list[str]:
+        """Modules above the SFTP statuses, classes for all others."""
+        parents = self.errors.classes
+        above = set()
+        for status in self.errors.kin:
+            while status != parents[status]:
+                status = parents[status]
+                above.add(status)
+        lines = []
+        for name, parent in parents.items():
+            shown = "Error" if name == parent else name
+            kin = "Error" if parent == parents[parent] else parent
+            lines.append("")
+            if name in above:
+                lines.append(f"  module {shown}")
+                if name != parent:
+                    lines.append(f"    include {kin}")
+                lines += ["    class Other < StandardError",
+                          f"      include {shown}", "    end", "  end"]
+                continue
+            base = kin
+            if parent in above:
+                number = self.errors.kin.get(name, "0")
+                base = f"Errno::{number}" if number != "0" else "StandardError"
+            lines.append(f"  class {name} < {base}")
+            if parent in above:
+                lines.append(f"    include {kin}")
+            lines.append("  end")
+        return [*lines, "", "  SSH2Error: Module"]
+
+    # --- documentation ------------------------------------------------------
+
+    def comment(self, method: Method) -> list[str]:
+        doc = method.doc
+        mine = {name for p in method.params for name in p.names}
+        text = [wrap(say(p, method.params), 72) for p in doc.text]
+        parts = {"Parameters": ", ".join(
+            f"+{p.name}+: {self.plain(self.given(p))}" for p in method.params)}
+        parts["Units"] = doc.units(mine)
+        for label in ("Ownership", "Blocking"):
+            parts[label] = doc.parts.get(label, "")
+        result = self.plain(self.result(method))
+        told = [f"{result}: {doc.parts['Returns']}"
+                if "Returns" in doc.parts else result]
+        if method.waits:
+            told.append("+:wait_readable+ or +:wait_writable+ where it would "
+                        "block")
+        parts["Returns"] = "; ".join(told)
+        parts["Errors"] = spread(doc.parts.get("Errors", ""),
+                                 self.errors.classes)
+        parts["Source"] = doc.parts.get("Source", "")
+        block = [wrap(f"{label}:: {say(said, method.params)}", 72)
+                 .replace("\n", "\n  ")
+                 for label, said in parts.items() if said]
+        text.append("\n".join(block))
+        return [f"# {line}".rstrip() for line in "\n\n".join(text).split("\n")]
+
+    def plain(self, kind: str) -> str:
+        kind = re.sub(r"\w+", lambda m: PLAIN.get(m[0], m[0]), kind)
+        return kind.replace("?", " or nil")
+
+    def text(self, doc: Doc) -> str:
+        said = say(" ".join(doc.text), ())
+        return said[0].upper() + said[1:] + "." * (said[-1].isalnum()
+                                                   or said[-1] == "*")
+
+    def definition(self, method: Method) -> list[str]:
+        words = [p.name + (f" = {self.default(p.default)}" if p.default else "")
+                 for p in method.params]
+        own = "" if method.cls else "self."
+        given = f"({', '.join(words)})" if words else ""
+        return [*self.comment(method), f"def {own}{method.name}{given}", "end"]
+
+    def manual(self) -> str:
+        """Documentation of what no Ruby file of ours defines."""
+        lines: list[str] = []
+        for function in self.api.functions:
+            if f"SSH2.self.{function.name}" not in self.written:
+                lines += ["", *self.definition(function)]
+        for cls in self.api.classes:
+            lines += ["", f"class {cls.name}"]
+            inside = []
+            for field in cls.fields:
+                kind = "reader" if field.fixed else "accessor"
+                inside += [f"# {self.text(field.doc)}",
+                           f"attr_{kind} :{field.name}", ""]
+            for method in self.mine(cls):
+                inside += [*self.definition(method), ""]
+            lines += ["  " + line for line in inside[:-1]] + ["end"]
+        inside = [("  " + line).rstrip() for line in lines[1:]]
+        return "\n".join([DOCS.rstrip(), *inside, "end"]) + "\n"

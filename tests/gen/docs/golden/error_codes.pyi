@@ -1,0 +1,6 @@
+"""libssh2's error codes."""
+from typing import Final
+
+LIBSSH2_ERROR_BYGONE: Final[int]
+LIBSSH2_ERROR_KNOWN: Final[int]
+LIBSSH2_ERROR_SFTP_PROTOCOL: Final[int]
