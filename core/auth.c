@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { REQUEST_LIMIT = 32000 };
+
 static int
 authenticated_step(s2_op *op)
 {
@@ -67,12 +69,38 @@ s2_session_userauth_list(s2_session *s, const char *username, s2_list *texts)
     return s2_op_call(&op);
 }
 
-static LIBSSH2_PASSWD_CHANGEREQ_FUNC(no_new_password)
+/* What libssh2 will free. */
+static bool
+give(s2_session *s, char **to, const s2_buf *text)
 {
+    *to = s2_alloc_new(&s->alloc, text->len + 1);
+    if (!*to)
+        return false;
+    memcpy(*to, text->data, text->len);
+    (*to)[text->len] = '\0';
+    return true;
+}
+
+/* All that goes into a request has to fit into one packet: libssh2 never
+ * leaves the state of one that it cannot send. */
+static LIBSSH2_PASSWD_CHANGEREQ_FUNC(new_password)
+{
+    s2_session *s = *abstract;
+    s2_op *op = s->asking;
+    s2_value answer = {.kind = S2_TEXT};
+
     (void)session;
-    (void)abstract;
     *newpw = NULL;
     *newpw_len = 0;
+    if (!s2_op_ask(op, NULL, 0, &answer))
+        return;
+    if (op->b[0].len + op->b[1].len + answer.bytes.len > REQUEST_LIMIT)
+        s2_op_fail(op, s2_error_new(S2_C_InvalidRequestError,
+                                    LIBSSH2_ERROR_INVAL, op->func, op->path,
+                                    "the new password is too long"));
+    else if (give(s, newpw, &answer.bytes))
+        *newpw_len = (int)answer.bytes.len;
+    s2_value_free(&answer);
 }
 
 /* Without a callback libssh2 takes an expired password for a wrong one; with
@@ -91,22 +119,27 @@ password_step(s2_op *op)
                                        op->func, op->path,
                                        "a password had expired: try another "
                                        "in a new session"));
+    s->asking = op;
     rc = libssh2_userauth_password_ex(S2_RAW(op), op->b[0].p,
                                       (unsigned)op->b[0].len, op->b[1].p,
-                                      (unsigned)op->b[1].len, no_new_password);
+                                      (unsigned)op->b[1].len, new_password);
+    s->asking = NULL;
     s->expired = rc == LIBSSH2_ERROR_PASSWORD_EXPIRED;
-    return rc;
+    return op->error ? S2_FAILED : rc;
 }
 
 s2_error *
 s2_session_userauth_password(s2_session *s, const char *username,
-                             const char *password)
+                             const char *password, s2_call_fn callback,
+                             void *ctx)
 {
-    s2_op op =
-        S2_OP(s, password_step, "libssh2_userauth_password_ex", &s->scope, 0);
+    s2_op op = S2_OP(s, password_step, "libssh2_userauth_password_ex",
+                     &s->scope, callback ? S2_LOCKED : 0);
 
     s2_op_text(&op, 0, username);
     s2_op_text(&op, 1, password);
+    op.call = callback;
+    op.call_ctx = ctx;
     op.path = username;
     return s2_op_call(&op);
 }
@@ -215,44 +248,6 @@ s2_session_userauth_hostbased_fromfile(s2_session *s, const char *username,
 
 /* --- keyboard-interactive ------------------------------------------------ */
 
-/* A call into the language, outside the session's turn. */
-typedef struct question {
-    s2_op *op;
-    const s2_value *args;
-    size_t count;
-    s2_value *answer;
-} question;
-
-static void
-put_question(void *arg)
-{
-    question *q = arg;
-    s2_op *op = q->op;
-
-    op->raised = !op->call(op->call_ctx, q->args, q->count, q->answer);
-}
-
-/* False where there is no answer: nobody is there to give one, or it raised. */
-static bool
-ask(s2_op *op, const s2_value *args, size_t count, s2_value *answer)
-{
-    if (op->call && !op->raised)
-        s2_op_call_out(op, put_question, &(question){op, args, count, answer});
-    return op->call && !op->raised;
-}
-
-/* What libssh2 will free. */
-static bool
-give(s2_session *s, char **to, const s2_buf *text)
-{
-    *to = s2_alloc_new(&s->alloc, text->len + 1);
-    if (!*to)
-        return false;
-    memcpy(*to, text->data, text->len);
-    (*to)[text->len] = '\0';
-    return true;
-}
-
 /* Text of libssh2's, lent. */
 static s2_value
 lent(s2_kind kind, const void *text, int64_t len)
@@ -289,7 +284,7 @@ static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(respond)
             args[2].item[i].number = prompts[i].echo;
             answer.item[i].kind = S2_TEXT;
         }
-        asked = ask(op, args, 3, &answer);
+        asked = s2_op_ask(op, args, 3, &answer);
     }
     for (size_t i = 0; ok && i < count && (asked || password.data); i++) {
         const s2_buf *text = asked ? &answer.item[i].bytes : &password;

@@ -257,6 +257,10 @@ void s2_owed_drop(s2_session *s, const s2_obj *obj);
 int s2_record_advance(s2_session *s, s2_scope *scope);
 /* Let language code in: the session is held, its turn free. */
 void s2_op_call_out(s2_op *op, void (*fn)(void *), void *arg);
+/* So call back whoever made the call.  False where there is no answer: it
+ * raised, or nobody is there any more. */
+bool s2_op_ask(s2_op *op, const s2_value *args, size_t count,
+               s2_value *answer);
 
 /* --- Session ------------------------------------------------------------- */
 
@@ -287,7 +291,7 @@ struct s2_session {
     char *prefs[S2_METHODS]; /* the program's, by LIBSSH2_METHOD_*, or NULL */
     char *goodbye;           /* the server's reason for disconnecting */
     atomic_bool blocking;
-    atomic_long timeout;
+    atomic_long timeout, read_timeout; /* ms */
     bool keep_reply, replies_due; /* to keepalives: asked for, at any time */
     int64_t keep_every, keep_next, heard; /* ms */
     uint64_t heard_bytes;

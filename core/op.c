@@ -20,6 +20,9 @@ typedef struct call {
     s2_waiter *waiter;
     uint64_t id;
     int64_t deadline; /* ms, 0: none */
+    int64_t over;     /* when all of it has to be done; 0: never */
+    long patience;    /* ms, for answers, from when the last bytes moved */
+    size_t moved;
     uintptr_t caller;
     bool blocking, polls;
     bool begun;    /* the step was tried: it may have left state behind */
@@ -475,6 +478,16 @@ keep_watch(s2_session *s)
 
 static int leave(call *c, s2_error *err);
 
+static void
+set_deadline(call *c)
+{
+    int64_t patient = c->patience ? s2_now() + c->patience : 0;
+
+    c->moved = c->op->done;
+    c->deadline =
+        patient && (!c->over || patient < c->over) ? patient : c->over;
+}
+
 /* Wait for a scope (need 0) or for the socket; or leave, where waiting is not
  * wanted or its time is over. */
 static int
@@ -487,6 +500,8 @@ wait_for(call *c, const s2_scope *scope, int need)
 
     if (!c->blocking)
         return leave(c, &s2_again);
+    if (c->op->done != c->moved)
+        set_deadline(c);
     if (c->deadline && now >= c->deadline)
         return leave(c, s2_error_new(S2_C_Timeout, LIBSSH2_ERROR_TIMEOUT,
                                      c->op->func, about(c->op), "timed out"));
@@ -944,7 +959,12 @@ s2_op_call(s2_op *op)
                             NULL, "the session belongs to the parent process");
     c.id = atomic_fetch_add(&ids, 1) + 1;
     c.blocking = atomic_load(&s->blocking);
-    c.deadline = op->deadline = timeout > 0 ? s2_now() + timeout : 0;
+    c.over = timeout > 0 ? s2_now() + timeout : 0;
+    /* Other scopes wait for data, or for an end, that nobody owes. */
+    if (!op->timeout && (op->scope == &s->scope || sftp_of(op->self)))
+        c.patience = atomic_load(&s->read_timeout);
+    set_deadline(&c);
+    op->deadline = c.deadline;
     c.caller = host.caller(host.ctx);
     c.polls = host.polls(host.ctx);
     s2_retain(op->self);
@@ -989,4 +1009,28 @@ s2_op_call_out(s2_op *op, void (*fn)(void *), void *arg)
     s2_turn_lock(&s->turn);
     s->held = false;
     s2_session_wake_all(s);
+}
+
+typedef struct question {
+    s2_op *op;
+    const s2_value *args;
+    size_t count;
+    s2_value *answer;
+} question;
+
+static void
+put_question(void *arg)
+{
+    question *q = arg;
+    s2_op *op = q->op;
+
+    op->raised = !op->call(op->call_ctx, q->args, q->count, q->answer);
+}
+
+bool
+s2_op_ask(s2_op *op, const s2_value *args, size_t count, s2_value *answer)
+{
+    if (op->call && !op->raised)
+        s2_op_call_out(op, put_question, &(question){op, args, count, answer});
+    return op->call && !op->raised;
 }

@@ -311,6 +311,24 @@ void s2_session_set_timeout(s2_session *s, double timeout);
  */
 long s2_session_get_timeout(s2_session *s);
 /*
+ * Limit how long a call may wait for the server to answer it.
+ *
+ * What reads, writes or awaits the end of a channel is not limited by it.  The
+ * shorter limit counts, of this one and of set_timeout()'s.
+ *
+ * Units      `seconds`, 0: no limit.  Bytes of a file that moved
+ *            start it anew.
+ * Source     libssh2_session_set_read_timeout(3), whose own limit is never set
+ */
+void s2_session_set_read_timeout(s2_session *s, long seconds);
+/*
+ * How long a call may wait for an answer.
+ *
+ * Returns    seconds; 0: no limit.
+ * Source     libssh2_session_get_read_timeout(3)
+ */
+long s2_session_get_read_timeout(s2_session *s);
+/*
  * What the call that would block waits for.
  *
  * Returns    LIBSSH2_SESSION_BLOCK_*, added up; 0: nothing.
@@ -451,14 +469,19 @@ bool s2_session_userauth_authenticated(s2_session *s);
 /*
  * Authenticate by password.
  *
+ * Units      `callback` is called, without arguments, when the password has
+ *            expired, and as often as the server refuses the new one that it
+ *            gives.  It may not call this session.  null: nobody is asked.
  * Blocking   until the server answers.
- * Errors     AuthenticationError: refused; PasswordExpiredError: after it this
- *            session takes no other password; BadUseError: authenticated
- *            already.
+ * Errors     AuthenticationError: refused; PasswordExpiredError: there is no
+ *            new one; InvalidRequestError: the new one is too long; BadUseError:
+ *            authenticated already, or no new one was given before: libssh2
+ *            then takes no further password.
  * Source     libssh2_userauth_password_ex(3); RFC 4252 8
  */
 s2_error *s2_session_userauth_password(s2_session *s, const char *username,
-                                       const char *password);
+                                       const char *password,
+                                       s2_call_fn callback, void *ctx);
 /*
  * Authenticate by a key in a file.
  *

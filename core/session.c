@@ -411,6 +411,20 @@ s2_session_get_timeout(s2_session *s)
     return atomic_load(&s->timeout);
 }
 
+void
+s2_session_set_read_timeout(s2_session *s, long seconds)
+{
+    atomic_store(&s->read_timeout,
+                 seconds > 0 ? seconds < 1000000 ? seconds * 1000 : 1000000000
+                             : 0);
+}
+
+long
+s2_session_get_read_timeout(s2_session *s)
+{
+    return atomic_load(&s->read_timeout) / 1000;
+}
+
 static int
 block_directions_step(s2_op *op)
 {

@@ -65,6 +65,9 @@
 };
 %apply int SOCKET { int sock };
 %apply (s2_call_fn CALL, void *CTX) { (s2_call_fn callback, void *ctx) };
+%apply (s2_call_fn CALL_OR_NONE, void *CTX) {
+    (s2_call_fn callback, void *ctx_or_none)
+};
 
 %apply (void *DST, size_t CAP, size_t *GOT) {
     (void *size, size_t cap, size_t *len),

@@ -26,6 +26,8 @@ typedef struct s2_session {
         bool get_blocking();
         void set_timeout(double timeout);
         long get_timeout();
+        void set_read_timeout(long seconds);
+        long get_read_timeout();
         int block_directions();
         s2_error *last_errno(int *result);
         s2_error *last_error_of(size_t msg_size = 1024, s2_buf *text = NULL)
@@ -48,8 +50,9 @@ typedef struct s2_session {
 
         s2_error *userauth_list(const char *username, s2_list *texts);
         bool userauth_authenticated();
-        s2_error *userauth_password(const char *username,
-                                    const char *password);
+        s2_error *userauth_password(const char *username, const char *password,
+                                    s2_call_fn callback = NULL,
+                                    void *ctx_or_none = NULL);
         s2_error *userauth_publickey_fromfile(const char *username,
                                               const char *privatekey,
                                               const char *passphrase = "",

@@ -87,8 +87,9 @@ static bool
 list_from(PyObject *obj, s2_value *to)
 {
     bool word = PyUnicode_Check(obj) || PyBytes_Check(obj);
-    PyObject *items = word ? NULL : PySequence_Tuple(obj);
-    Py_ssize_t n = items ? PyTuple_GET_SIZE(items) : 0;
+    PyObject *items =
+        word ? NULL : PySequence_Fast(obj, "expected a sequence of answers");
+    Py_ssize_t n = items ? PySequence_Fast_GET_SIZE(items) : 0;
     bool done = items && n == to->number;
 
     if (word)
@@ -96,8 +97,13 @@ list_from(PyObject *obj, s2_value *to)
     else if (items && !done)
         PyErr_Format(PyExc_ValueError, "%zd answers where %zd are wanted", n,
                      (Py_ssize_t)to->number);
-    for (Py_ssize_t i = 0; done && i < n; i++)
-        done = answer_from(PyTuple_GET_ITEM(items, i), &to->item[i]);
+    for (Py_ssize_t i = 0; done && i < n; i++) {
+        /* A number of the program's own class may shorten the list. */
+        PyObject *item = PySequence_GetItem(items, i);
+
+        done = item && answer_from(item, &to->item[i]);
+        Py_XDECREF(item);
+    }
     Py_XDECREF(items);
     return done;
 }

@@ -217,6 +217,36 @@ a_deadline_ends_the_wait(void **state)
     assert_fails(s2_op_call(&op), Timeout, NULL);
 }
 
+/* Takes six times 50 ms; `n[0]` bytes move each time. */
+static int
+slow_step(s2_op *op)
+{
+    if (op->r[0]++ == 6)
+        return 0;
+    op->done += (size_t)op->n[0];
+    op->wait_ms = 50;
+    return LIBSSH2_ERROR_EAGAIN;
+}
+
+static void
+an_answer_is_waited_for_as_long_as_bytes_move(void **state)
+{
+    fixture *f = *state;
+    s2_op moving = S2_OP(f->s, slow_step, "slow_step", &f->s->scope, S2_EARLY);
+    s2_op silent = moving, data = moving;
+
+    data.scope = &f->scope;
+    moving.n[0] = 1;
+    atomic_store(&f->s->read_timeout, 150);
+    assert_ok(s2_op_call(&moving));
+    assert_fails(s2_op_call(&silent), Timeout, "timed out");
+    assert_ok(s2_op_call(&data));
+    moving.r[0] = 0;
+    s2_session_set_timeout(f->s, 200);
+    assert_fails(s2_op_call(&moving), Timeout, "timed out");
+    s2_record_drop(&f->s->scope);
+}
+
 /* --- records ------------------------------------------------------------- */
 
 static void
@@ -691,6 +721,7 @@ main(void)
         op_test(a_call_waits_for_what_its_step_names),
         op_test(a_step_may_ask_to_be_tried_later),
         op_test(a_deadline_ends_the_wait),
+        op_test(an_answer_is_waited_for_as_long_as_bytes_move),
         op_test(the_same_call_resumes),
         op_test(another_call_first_ends_what_was_left),
         op_test(every_argument_tells_calls_apart),

@@ -103,11 +103,14 @@ class Verbs:
     def answers(self, *rounds):
         rounds, asked = list(rounds), []
 
-        def callback(name, instruction, prompts):
-            asked.append([name, instruction, list(prompts)])
+        def callback(*args):
+            asked.append(list(args))
             return rounds.pop(0)
         callback.asked = asked
         return callback
+
+    def intrudes(self, session):
+        return lambda *_: session.userauth_list("root")
 
     def raises(self):
         def callback(*_):

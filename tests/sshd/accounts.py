@@ -3,7 +3,8 @@
     accounts.py DIRECTORY        prints its port, then serves for ever
 
     alice     password "correct horse"
-    olga      password "stale", which has expired; she must choose another
+    olga      password "stale", which has expired: she must choose "fresh", and
+              is asked again if she chooses "weak"
     kate      keyboard-interactive: two questions, one more, then a round
               without a question
     quiet     keyboard-interactive without any question
@@ -52,6 +53,8 @@ class Server(asyncssh.SSHServer):
         return (username, password) == ("alice", "correct horse")
 
     def change_password(self, username, old_password, new_password):
+        if new_password == "weak":
+            raise asyncssh.PasswordChangeRequired("A better one: ")
         return (username, old_password, new_password) == \
             ("olga", "stale", "fresh")
 

@@ -53,11 +53,12 @@ module SSH2
     alias blocking= set_blocking
     alias timeout get_timeout
     alias timeout= set_timeout
+    alias read_timeout get_read_timeout
+    alias read_timeout= set_read_timeout
     alias authenticated? userauth_authenticated
 
     private alias_method :core_handshake, :handshake
     private alias_method :core_close, :close
-    private alias_method :core_callback, :userauth_keyboardinteractive_callback
     private alias_method :core_methods, :methods
     private alias_method :core_open_session, :open_session
     private alias_method :core_sftp_init, :sftp_init
@@ -100,11 +101,14 @@ module SSH2
       nil
     end
 
-    # Answer the server's questions: the block, or the callback, is given the
-    # name, an instruction and a list of Prompt, and gives a list of answers.
-    def userauth_keyboardinteractive_callback(*args, **named, &block)
-      args << block if block
-      core_callback(*args, **named)
+    # What is called back may also be given as a block.
+    %i[userauth_keyboardinteractive_callback userauth_password].each do |name|
+      core = :"core_#{name}"
+      private alias_method core, name
+      define_method(name) do |*args, **named, &block|
+        named[:callback] = block if block
+        send(core, *args, **named)
+      end
     end
 
     # The methods in use for a LIBSSH2_METHOD_*, nil before the handshake.
