@@ -26,6 +26,7 @@
 %include "knownhost.i"
 %include "agent.i"
 
+%constant char *VERSION = SSH2_VERSION; /* this package's */
 %rename(version) s2_version;
 const char *s2_version(int required_version = 0);
 %rename(libssh2_revision) s2_libssh2_revision;

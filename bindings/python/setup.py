@@ -54,6 +54,7 @@ class CMakeBuild(build_ext):
 
 os.makedirs(BUILD, exist_ok=True)
 setup(
+    version=(TOP / "cmake/version.txt").read_text().strip(),
     ext_modules=[Extension("ssh2._binding", [])],
     cmdclass={"build_ext": CMakeBuild},
     options={

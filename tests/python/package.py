@@ -20,6 +20,7 @@ CLONE, WHEELS, TARGET = TMP / "clone", TMP / "wheels", TMP / "target"
 SESSION = """
 import os, ssh2
 from ssh2.session import Session
+print("version:", ssh2.__version__)
 print("module:", ssh2.__file__)
 with Session() as session:
     session.connect(os.environ["SSH2_HOST"], int(os.environ["SSH2_PORT"]),
@@ -37,8 +38,9 @@ print("shared:", "/libssh2." in maps)
 def clone():
     """The tree as git has it, or without what is built."""
     if not (TOP / ".git").exists():
-        shutil.copytree(TOP, CLONE, ignore=shutil.ignore_patterns(
-            "build", "__pycache__", ".*_cache"))
+        shutil.copytree(TOP, CLONE, symlinks=True,
+                        ignore=shutil.ignore_patterns(
+                            "build", "__pycache__", ".*_cache"))
         return
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, check=True,
                             capture_output=True, text=True).stdout
@@ -75,15 +77,15 @@ def main(options):
     assert files(CLONE) == source, files(CLONE) - source
 
     wheel, = WHEELS.iterdir()
-    version = re.search(r'__version__ = "(.*)"', (
-        TOP / "bindings/python/ssh2/__init__.py").read_text())[1]
+    version = (TOP / "cmake/version.txt").read_text().strip()
     assert wheel.name.startswith(f"ssh2-{version}-"), wheel
     names = {re.sub(r"_binding\..*", "_binding", name)
              for name in zipfile.ZipFile(wheel).namelist()}
     package = TOP / "bindings/python/ssh2"
     wanted = {f"ssh2/{path.name}" for path in package.iterdir()
               if path.suffix in (".py", ".pyi", ".typed")}
-    wanted |= {"ssh2/_binding", "ssh2/binding.py", "ssh2/binding.pyi"}
+    wanted |= {"ssh2/_binding", "ssh2/binding.py", "ssh2/binding.pyi",
+               "ssh2/error_codes.pyi", "ssh2/exceptions.pyi"}
     wanted |= {f"ssh2-{version}.dist-info/{name}"
                for name in ("METADATA", "WHEEL", "RECORD", "top_level.txt")}
     assert names == wanted, names ^ wanted
@@ -95,8 +97,8 @@ def main(options):
     print(done.stdout)
     shared = "-DSSH2_LIBSSH2=system" in options
     assert done.stdout.splitlines() == [
-        f"module: {TARGET}/ssh2/__init__.py", "output: from a wheel",
-        f"shared: {shared}"]
+        f"version: {version}", f"module: {TARGET}/ssh2/__init__.py",
+        "output: from a wheel", f"shared: {shared}"]
     return 0
 
 

@@ -41,7 +41,7 @@ __all__ = [
     "statinfo",
     "utils",
 ]
-__version__ = "0.1.0"
+__version__ = binding.VERSION
 
 Wait = Callable[[int, int, int, float | None], object]
 

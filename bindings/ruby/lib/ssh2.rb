@@ -1,6 +1,5 @@
 # libssh2 for Ruby: sessions, channels and SFTP.
 require "ssh2/binding"
-require_relative "ssh2/version"
 require_relative "ssh2/error"
 require_relative "ssh2/missing"
 require_relative "ssh2/stream"
