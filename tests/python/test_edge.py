@@ -25,7 +25,9 @@ from common import ENV, HOST, PORT, SANITIZED, connect, run, shake
 from ssh2 import exceptions
 from ssh2.agent import Agent
 from ssh2.channel import Channel
+from ssh2.fileinfo import FileInfo
 from ssh2.knownhost import KnownHost, KnownHostEntry
+from ssh2.listener import Listener
 from ssh2.pkey import PublicKey
 from ssh2.session import Session
 from ssh2.sftp import SFTP
@@ -33,7 +35,7 @@ from ssh2.sftp_handle import SFTPAttributes, SFTPHandle, SFTPStatVFS
 from ssh2.utils import handle_error_codes
 
 CLASSES = (Session, Channel, SFTP, SFTPHandle, SFTPAttributes, SFTPStatVFS,
-           KnownHost, KnownHostEntry, Agent, PublicKey)
+           KnownHost, KnownHostEntry, Agent, PublicKey, Listener, FileInfo)
 SWIG_OWN = {"this", "thisown"}
 # What a method may do with None, beside TypeError.
 TAKES_NONE = {"readdir", "readdir_ex", "get", "window_read_ex",
@@ -60,6 +62,8 @@ def objects():
         SFTPStatVFS: sftp.statvfs("/"), KnownHost: known,
         KnownHostEntry: known.get()[0], Agent: agent,
         PublicKey: agent.get_identities()[0],
+        Listener: session.forward_listen(0),
+        FileInfo: session.scp_recv2(ENV["SSH2_KEY"])[1],
     }
 
 
@@ -129,7 +133,7 @@ class Objects(unittest.TestCase):
 
     def test_classes_that_only_ssh2_makes(self):
         for cls in CLASSES:
-            if cls in (Session, SFTPAttributes, SFTPStatVFS):
+            if cls in (Session, SFTPAttributes, SFTPStatVFS, FileInfo):
                 cls()
                 with self.assertRaises(TypeError):
                     cls(None)
