@@ -6,9 +6,11 @@ require "weakref"
 class TestEdge < Minitest::Test
   include Common
 
-  CLASSES = [SSH2::Session, SSH2::Channel, SSH2::SFTP, SSH2::SFTPHandle,
-             SSH2::SFTPAttributes, SSH2::SFTPStatVFS, SSH2::KnownHost,
-             SSH2::KnownHostEntry, SSH2::Agent, SSH2::PublicKey].freeze
+  CLASSES = [SSH2::Session, SSH2::Channel, SSH2::Listener, SSH2::SFTP,
+             SSH2::SFTPHandle, SSH2::SFTPAttributes, SSH2::SFTPStatVFS,
+             SSH2::FileInfo, SSH2::KnownHost, SSH2::KnownHostEntry,
+             SSH2::Agent, SSH2::PublicKey].freeze
+  RECORDS = [SSH2::SFTPAttributes, SSH2::SFTPStatVFS, SSH2::FileInfo].freeze
   ODD = [nil, true, -1, 1 << 70, 1.5, Float::NAN, "a\0b", "\xff".b,
          "x".encode("UTF-16"), [], {}, Object.new, :symbol, $stdin].freeze
 
@@ -22,9 +24,11 @@ class TestEdge < Minitest::Test
     agent.connect
     { SSH2::Session => session,
       SSH2::Channel => run_command(session, "sleep 60"),
+      SSH2::Listener => session.forward_listen(0),
       SSH2::SFTP => sftp, SSH2::SFTPHandle => sftp.opendir("/"),
       SSH2::SFTPAttributes => SSH2::SFTPAttributes.new,
       SSH2::SFTPStatVFS => sftp.statvfs("/"), SSH2::KnownHost => hosts,
+      SSH2::FileInfo => session.scp_recv2(KEY) { |_, info| info },
       SSH2::KnownHostEntry => hosts.first, SSH2::Agent => agent,
       SSH2::PublicKey => agent.get_identities.first }
   end
@@ -46,12 +50,11 @@ class TestEdge < Minitest::Test
   end
 
   def test_only_sessions_and_records_can_be_made
-    (CLASSES - [SSH2::Session, SSH2::SFTPAttributes, SSH2::SFTPStatVFS])
-      .each do |cls|
-        assert_raises(TypeError) { cls.allocate }
-        assert_raises(TypeError) { cls.new }
-        assert_raises(TypeError) { Class.new(cls).allocate }
-      end
+    (CLASSES - RECORDS - [SSH2::Session]).each do |cls|
+      assert_raises(TypeError) { cls.allocate }
+      assert_raises(TypeError) { cls.new }
+      assert_raises(TypeError) { Class.new(cls).allocate }
+    end
   end
 
   def test_what_was_not_initialized_is_refused
@@ -125,6 +128,27 @@ class TestEdge < Minitest::Test
     copy = attributes.dup
     attributes.permissions = 0o644
     assert_equal 0o600, copy.permissions
+  end
+
+  def test_what_says_the_same_is_equal
+    attributes = SSH2::SFTPAttributes.new(permissions: 0o600)
+    others = [SSH2::SFTPAttributes.new(permissions: 0o600),
+              SSH2::SFTPAttributes.new(permissions: 0o644)]
+    hosts = SSH2::Session.new.knownhost_init
+    hosts.readfile(ENV.fetch("SSH2_KNOWN_HOSTS"))
+    again = SSH2::Session.new.knownhost_init
+    again.readfile(ENV.fetch("SSH2_KNOWN_HOSTS"))
+    agent = SSH2::Session.new.agent_init
+    agent.connect
+    keys = agent.identities
+    [[attributes, *others], [hosts.first, again.first, hosts.to_a[1]],
+     [keys[0], agent.identities[0], keys[1]]].each do |one, same, other|
+      assert_equal [true, true, one.hash],
+                   [one == same, one.eql?(same), same.hash]
+      assert_equal [false, false, false],
+                   [one == other, one.eql?(other), one == 5]
+      assert_equal [one], [one, same].uniq
+    end
   end
 
   def test_weak_references_and_subclasses

@@ -1,5 +1,6 @@
 # Waiting at Ruby's edge: threads, signals and deadlines.
 require_relative "common"
+require "stringio"
 require "tmpdir"
 
 class TestEdgeWaiting < Minitest::Test
@@ -88,13 +89,20 @@ class TestEdgeWaiting < Minitest::Test
     session = connect
     listener = TCPServer.new("127.0.0.1", 0)
     port = listener.addr[1]
+    channel = run_command(session, "sleep 60")
+    forwarded = session.forward_listen(0)
     waits = {
-      read: -> { run_command(session, "sleep 60").read(1) },
-      wait_eof: -> { run_command(session, "sleep 60").wait_eof },
+      read: -> { channel.read(1) }, gets: -> { channel.gets },
+      eof: -> { channel.stderr.eof? }, wait_eof: -> { channel.wait_eof },
+      copy: -> { IO.copy_stream(channel, StringIO.new) },
+      write: -> { channel.write("x" * 8_000_000) },
+      accept: -> { forwarded.accept }, each: -> { forwarded.each { flunk } },
       connect: -> { SSH2::Session.new.connect("127.0.0.1", port) },
       handshake: lambda {
         SSH2::Session.new.handshake(TCPSocket.new("127.0.0.1", port))
-      }
+      },
+      scp_recv2: -> { server("stop") && session.scp_recv2(KEY) },
+      direct_tcpip: -> { session.direct_tcpip(HOST, port) }
     }
     waits.each do |name, wait|
       took = seconds do
@@ -102,7 +110,37 @@ class TestEdgeWaiting < Minitest::Test
       end
       assert_operator took, :<, 0.5, name
     end
+    server("cont")
     assert_equal "fine\n", run_command(session, "echo fine").read
+  ensure
+    server("cont")
+  end
+
+  # Bytes of ours go first: without them no answer may come.
+  def test_what_waits_for_both_says_writable
+    socket = Socket.tcp(HOST, PORT)
+    socket.setsockopt(:SOCKET, :SNDBUF, 4096)
+    session = SSH2::Session.new
+    session.handshake(socket)
+    session.userauth_publickey_fromfile(ENV.fetch("SSH2_USER"), KEY)
+    channel = run_command(session, "sleep 1; cat >/dev/null; echo all")
+    server("stop")
+    session.blocking = false
+    nil until channel.write("x" * 1000).is_a?(Symbol)
+    assert_equal :wait_writable, channel.read(1)
+    assert_equal SSH2::LIBSSH2_SESSION_BLOCK_INBOUND |
+                 SSH2::LIBSSH2_SESSION_BLOCK_OUTBOUND, session.block_directions
+    server("cont")
+    # Who does as he is told gets there.
+    words = [-> { channel.send_eof }, -> { channel.gets }]
+    got = words.map do |call|
+      result = nil
+      socket.public_send(result) while (result = call.call).is_a?(Symbol)
+      result
+    end
+    assert_equal [nil, "all\n"], got
+  ensure
+    server("cont")
   end
 
   def test_what_a_thread_is_told_arrives

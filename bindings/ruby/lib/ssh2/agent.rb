@@ -36,6 +36,10 @@ module SSH2
 
   # A key that an agent holds.
   class PublicKey
+    include Record
+
+    FIELDS = %i[blob comment].freeze
+
     # How many bytes the public key has.
     def blob_len
       blob.bytesize
@@ -43,6 +47,12 @@ module SSH2
 
     def inspect
       "#<#{self.class} #{comment}>"
+    end
+
+    protected
+
+    def compared
+      blob
     end
   end
 end

@@ -33,6 +33,10 @@ module SSH2
 
   # A host's key.
   class KnownHostEntry
+    include Record
+
+    FIELDS = %i[name key typemask].freeze
+
     def to_s
       "#{name || '(hashed)'} #{key}"
     end

@@ -1,9 +1,42 @@
 module SSH2
+  # What only says something: equal to what says the same, and shown by it.
+  module Record # :nodoc:
+    def to_h
+      self.class::FIELDS.to_h { |name| [name, public_send(name)] }
+    end
+
+    def ==(other)
+      equal?(other) || (other.is_a?(self.class) && compared == other.compared)
+    end
+    alias eql? ==
+
+    def hash
+      compared.hash
+    end
+
+    def initialize_copy(_other)
+      raise TypeError, "can't copy #{self.class}"
+    end
+
+    def inspect
+      shown = to_h.map { |name, value| "#{name}=#{value}" }
+      "#<#{self.class} #{shown.join(' ')}>"
+    end
+
+    protected
+
+    def compared
+      to_h
+    end
+  end
+
   # A file's attributes. `flags` tells which of them are known, or are to be
   # set; what new is given by name is.
   #
   #     sftp.setstat("secret", SSH2::SFTPAttributes.new(permissions: 0o600))
   class SFTPAttributes
+    include Record
+
     FIELDS = %i[flags filesize uid gid permissions atime mtime].freeze
 
     # Attributes that can only be set together.
@@ -52,14 +85,6 @@ module SSH2
       permissions & 0o7777
     end
 
-    def to_h
-      FIELDS.to_h { |name| [name, public_send(name)] }
-    end
-
-    def ==(other)
-      other.is_a?(SFTPAttributes) && to_h == other.to_h
-    end
-
     def inspect
       known = FLAGS.select { |_, flag| flags & flag != 0 }.keys.flatten
       shown = known.map do |name|
@@ -78,36 +103,19 @@ module SSH2
 
   # What a file system has and has left, as statvfs(3) tells it.
   class SFTPStatVFS
+    include Record
+
     FIELDS = %i[f_bsize f_frsize f_blocks f_bfree f_bavail f_files f_ffree
                 f_favail f_fsid f_flag f_namemax].freeze
-
-    def initialize_copy(_other)
-      raise TypeError, "can't copy #{self.class}"
-    end
-
-    def to_h
-      FIELDS.to_h { |name| [name, public_send(name)] }
-    end
-
-    def inspect
-      shown = to_h.map { |name, value| "#{name}=#{value}" }
-      "#<#{self.class} #{shown.join(' ')}>"
-    end
   end
 
   # What SCP tells of a file: `st_size`, `st_mode`, `st_mtime` and `st_atime`,
   # in seconds since 1970; all else is 0.
   class FileInfo
+    include Record
+
     FIELDS = %i[st_size st_mode st_ino st_nlink st_uid st_gid st_rdev st_blksize
                 st_blocks st_atime st_mtime st_ctime].freeze
-
-    def initialize_copy(_other)
-      raise TypeError, "can't copy #{self.class}"
-    end
-
-    def to_h
-      FIELDS.to_h { |name| [name, public_send(name)] }
-    end
 
     def inspect
       format("#<%s st_size=%d st_mode=0o%o>", self.class, st_size, st_mode)

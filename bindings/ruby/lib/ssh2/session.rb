@@ -158,7 +158,7 @@ module SSH2
     # tells a FileInfo. With a block, which is given both: its value, and the
     # channel is closed.
     #
-    #     session.scp_recv2("/etc/motd") { |channel, _| puts channel.read_all }
+    #     session.scp_recv2("/etc/motd") { |channel, _| puts channel.read }
     def scp_recv2(*args, **named)
       channel, info = result = core_scp_recv2(*args, **named)
       return result unless block_given? && info
