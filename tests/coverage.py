@@ -4,6 +4,7 @@ Reads what gen and SWIG left in the build and what conformance.py noted, prints
 the table, and fails where a method has an outcome that no case has and that
 neither a rule nor cases/exempt.tsv excuses, or where the languages differ.
 """
+import fnmatch
 import itertools
 import json
 import os
@@ -101,15 +102,15 @@ def exempt(methods, seen):
         names, outcomes, reason = line.split("\t")
         for name, outcome in itertools.product(names.split(),
                                                outcomes.split(",")):
-            cls, _, word = name.partition(".")
-            method = methods.get((cls, word))
-            if method is None or outcome not in OUTCOMES:
+            meant = [key for key in methods
+                     if fnmatch.fnmatchcase(".".join(key), name)]
+            if not meant or outcome not in OUTCOMES:
                 wrong.append(f"{path.name}:{number}: no {name} {outcome}")
-            elif outcome in method.excused or outcome in seen[cls, word]:
-                wrong.append(f"{path.name}:{number}: {name} {outcome}: "
-                             "not needed")
-            else:
-                method.excuse(reason, outcome)
+            for key in meant:
+                if outcome in methods[key].excused or outcome in seen[key]:
+                    wrong.append(f"{path.name}:{number}: {'.'.join(key)} "
+                                 f"{outcome}: not needed")
+                methods[key].excuse(reason, outcome)
     return wrong
 
 
