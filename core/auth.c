@@ -272,7 +272,8 @@ static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(respond)
     s2_value answer = {.kind = S2_LIST, .number = num_prompts};
     bool ok = true, asked = false;
 
-    memset(responses, 0, count * sizeof *responses);
+    if (count) /* else there may be no array */
+        memset(responses, 0, count * sizeof *responses);
     args[2].item = calloc(count + 1, sizeof *args);
     answer.item = calloc(count + 1, sizeof answer);
     if (!args[2].item || !answer.item) {

@@ -87,16 +87,18 @@ static bool
 list_from(PyObject *obj, s2_value *to)
 {
     bool word = PyUnicode_Check(obj) || PyBytes_Check(obj);
-    PyObject *items =
-        word ? NULL : PySequence_Fast(obj, "expected a sequence of answers");
-    Py_ssize_t n = items ? PySequence_Fast_GET_SIZE(items) : 0;
-    bool done = items && n == to->number;
+    Py_ssize_t n = word ? -1 : PySequence_Size(obj);
+    PyObject *items = NULL;
+    bool done;
 
     if (word)
         PyErr_SetString(PyExc_TypeError, "expected a sequence of answers");
-    else if (items && !done)
+    else if (n >= 0 && n != to->number)
         PyErr_Format(PyExc_ValueError, "%zd answers where %zd are wanted", n,
                      (Py_ssize_t)to->number);
+    else if (n >= 0)
+        items = PySequence_Fast(obj, "expected a sequence of answers");
+    done = items;
     for (Py_ssize_t i = 0; done && i < n; i++) {
         /* A number of the program's own class may shorten the list. */
         PyObject *item = PySequence_GetItem(items, i);
