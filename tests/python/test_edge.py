@@ -3,7 +3,6 @@ import array
 import contextlib
 import copy
 import gc
-import importlib.util
 import inspect
 import os
 import pathlib
@@ -21,7 +20,16 @@ import unittest
 import weakref
 
 import ssh2
-from common import ENV, HOST, PORT, SANITIZED, connect, run, shake
+from common import (
+    ENV,
+    HOST,
+    PORT,
+    SANITIZED,
+    connect,
+    run,
+    shake,
+    with_gevent,
+)
 from ssh2 import exceptions
 from ssh2.agent import Agent
 from ssh2.channel import Channel
@@ -673,7 +681,7 @@ class Waiting(unittest.TestCase):
             with self.assertRaises(TypeError):
                 ssh2.set_wait(value)
 
-    @unittest.skipUnless(importlib.util.find_spec("gevent"), "no gevent")
+    @with_gevent
     def test_greenlets_share_a_session(self):
         import gevent
         import gevent.select

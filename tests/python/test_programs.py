@@ -1,18 +1,15 @@
 """Programs as users of ssh2-python write them, run as they are."""
-import importlib.util
 import os
 import subprocess
 import sys
 import unittest
 from pathlib import Path
 
-from common import ENV
+from common import ENV, with_gevent
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 SERVER = [ENV["SSH2_HOST"], ENV["SSH2_PORT"]]
 LOGIN = [*SERVER, ENV["SSH2_USER"], ENV["SSH2_KEY"]]
-with_gevent = unittest.skipUnless(importlib.util.find_spec("gevent"),
-                                  "gevent is not installed")
 
 
 class TestPrograms(unittest.TestCase):

@@ -54,7 +54,7 @@ module SSH2
     def accepted
       core_forward_accept
     rescue ClosedError
-      raise unless closed?
+      nil
     end
   end
 end
