@@ -178,7 +178,7 @@ class TextAndBytes(unittest.TestCase):
                 (channel.execute, None), (channel.subsystem, None),
                 (channel.setenv, None, "x"), (channel.setenv, "x", None),
                 (channel.pty, None), (channel.write, None),
-                (channel.read, None), (channel.signal, None),
+                (channel.read, None),
                 (channel.process_startup, None), (sftp.open, None, 1, 0),
                 (sftp.stat, None), (sftp.setstat, "/", None),
                 (sftp.rename, "x", None), (sftp.symlink, None, "x"),
@@ -388,7 +388,7 @@ class Results(unittest.TestCase):
             Session().method_pref(LIBSSH2_METHOD_KEX, "curve25519-sha256"),
             one.setenv("SSH2_TEST_A", "b"), one.request_auth_agent(),
             one.execute("cat"), two.shell(), there.open_session()
-            .subsystem("sftp"), two.signal("USR1"), one.send_eof(),
+            .subsystem("sftp"), one.send_eof(),
             one.wait_eof(), one.close(), one.wait_closed(),
             sftp.mkdir(path, 0o755), sftp.rename(path, path + "2"),
             sftp.symlink(path + "2", path), sftp.unlink(path),
@@ -401,6 +401,15 @@ class Results(unittest.TestCase):
         for i, result in enumerate(results):
             self.assertEqual((i, type(result), result), (i, int, 0))
         self.assertIsNone(handle.close())
+
+    def test_signals(self):
+        channel = run(self.session, "sleep 60")
+        try:
+            self.assertEqual(channel.signal("TERM"), 0)
+        except exceptions.FunctionMissingError as error:
+            self.skipTest(str(error))
+        with self.assertRaises(TypeError):
+            channel.signal(None)
 
     def test_nothing_to_tell_is_none(self):
         handle = self.session.sftp_init().open(KEY, LIBSSH2_FXF_READ, 0)

@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+import textwrap
 import unittest
 from pathlib import Path
 
@@ -28,6 +29,21 @@ class TestPrograms(unittest.TestCase):
         self.assertEqual(lines, [
             "would block: True", "one", *map(str, range(1, 2001)), "grün",
             "exit status: 7"])
+
+    def test_what_the_readme_shows(self):
+        readme = PROGRAMS.parents[2] / "bindings/python/README.md"
+        block = readme.read_text().split("## Use\n")[1].split("\n`connect")[0]
+        program = Path(ENV["SSH2_TMP"], "readme.py")
+        program.write_text(
+            textwrap.dedent(block)
+            .replace('"example.org"', f'"{SERVER[0]}", {SERVER[1]}')
+            .replace('"me"', repr(ENV["SSH2_USER"]))
+            .replace("/etc/hostname", ENV["SSH2_KEY"]))
+        lines = self.run_program(program)
+        self.assertTrue(lines[0].startswith(os.uname().sysname), lines)
+        self.assertEqual(lines[1:], ["status 0"])
+        self.assertEqual(Path("hostname").read_bytes(),
+                         Path(ENV["SSH2_KEY"]).read_bytes())
 
     def test_copies(self):
         folder = Path(ENV["SSH2_TMP"], "program-copies")

@@ -104,6 +104,7 @@ class TestPump(unittest.TestCase):
         channel = self.relay(outer)
         session = over(channel)
         self.assertIs(session.sock, channel)
+        session.verify(HOST, PORT, ENV["SSH2_KNOWN_HOSTS"])
         self.works(session)
         # The outer one goes on meanwhile.
         self.assertEqual(read_all(run(outer, "echo out")), b"out\n")
