@@ -8,14 +8,11 @@
  *
  * Source: draft-miller-ssh-agent
  */
-#include "cursor.h"
-#include "internal.h"
+#include "sign.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -30,7 +27,6 @@ enum {
     SIGN_REQUEST = 13,
     SIGN_RESPONSE = 14,
     FRAME_LIMIT = 256 * 1024,
-    PART_LIMIT = 16000, /* a key and a signature go into one packet */
     BUSY_MS = 20,
     ANY_TIME = S2_QUICK | S2_EARLY | S2_AFTER_END,
 };
@@ -66,31 +62,6 @@ typedef struct talk {
 #define FAIL(op, ...)                                                          \
     s2_op_fail(op, s2_error_new(TALK(op)->cls, TALK(op)->code, (op)->func,     \
                                 (op)->path, __VA_ARGS__))
-
-/*
- * libssh2 1.11 takes a name that is the beginning of one of these for the
- * whole one, and overruns it: only these pass.
- */
-typedef struct algorithm {
-    const char *name, *certificate;
-    uint32_t flags; /* of a request to sign */
-} algorithm;
-
-static const algorithm algorithms[] = {
-    {"ssh-ed25519", "ssh-ed25519-cert-v01@openssh.com", 0},
-    {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256-cert-v01@openssh.com", 0},
-    {"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384-cert-v01@openssh.com", 0},
-    {"ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521-cert-v01@openssh.com", 0},
-    {"rsa-sha2-512", "rsa-sha2-512-cert-v01@openssh.com", 4},
-    {"rsa-sha2-256", "rsa-sha2-256-cert-v01@openssh.com", 2},
-    {"ssh-rsa", "ssh-rsa-cert-v01@openssh.com", 0},
-    {"ssh-dss", "ssh-dss-cert-v01@openssh.com", 0},
-#ifdef S2_HAVE_libssh2_userauth_publickey_sk
-    {"sk-ssh-ed25519@openssh.com", "sk-ssh-ed25519-cert-v01@openssh.com", 0},
-    {"sk-ecdsa-sha2-nistp256@openssh.com",
-     "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", 0},
-#endif
-};
 
 /* --- objects ------------------------------------------------------------- */
 
@@ -477,29 +448,8 @@ s2_identity_comment(s2_identity *key)
 
 /* --- signing ------------------------------------------------------------- */
 
-static const algorithm *
-algorithm_of(cursor name)
-{
-    for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++)
-        if (is(name, algorithms[i].name) || is(name, algorithms[i].certificate))
-            return &algorithms[i];
-    return NULL;
-}
-
-/* The algorithm that libssh2 has asked the server for: RFC 4252 7. */
-static const algorithm *
-algorithm_of_request(cursor c)
-{
-    take_string(&c); /* the session's identifier */
-    take_byte(&c);
-    for (int i = 0; i < 3; i++)
-        take_string(&c); /* user, service, method */
-    take_byte(&c);
-    return algorithm_of(take_string(&c));
-}
-
 static void
-ask_to_sign(talk *t, const algorithm *alg, const unsigned char *data,
+ask_to_sign(talk *t, const s2_algorithm *alg, const unsigned char *data,
             size_t len)
 {
     const s2_buf *blob = &t->keys.item[t->tried];
@@ -518,7 +468,7 @@ ask_to_sign(talk *t, const algorithm *alg, const unsigned char *data,
  * algorithm's name, and for a hardware key its flags and counter too.
  */
 static int
-signature_of(s2_op *op, const algorithm *alg, cursor c, cursor *sig)
+signature_of(s2_op *op, const s2_algorithm *alg, cursor c, cursor *sig)
 {
     int type = take_byte(&c);
     cursor name;
@@ -536,7 +486,7 @@ signature_of(s2_op *op, const algorithm *alg, cursor c, cursor *sig)
                                  alg->name);
     if (strncmp(alg->name, "sk-", 3))
         *sig = take_string(sig);
-    return sig->left && sig->left <= PART_LIMIT
+    return sig->left && sig->left <= S2_PART_LIMIT
                ? 0
                : FAIL(op, "the agent's signature is malformed");
 }
@@ -545,7 +495,8 @@ static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(sign)
 {
     s2_op *op = *abstract;
     talk *t = op->state;
-    const algorithm *alg = algorithm_of_request((cursor){data, data_len});
+    const s2_algorithm *alg =
+        s2_algorithm_of(s2_algorithm_asked(data, data_len));
     cursor c;
     int rc;
 
@@ -556,12 +507,8 @@ static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(sign)
         ask_to_sign(t, alg, data, data_len);
     if ((rc = exchange(op, t, &c)) == LIBSSH2_ERROR_EAGAIN)
         return rc;
-    if (!rc && !(rc = signature_of(op, alg, c, &c))) {
-        if (!(*sig = s2_alloc_new(&S2_SESSION(op)->alloc, c.left)))
-            return LIBSSH2_ERROR_ALLOC;
-        memcpy(*sig, c.at, c.left);
-        *sig_len = c.left;
-    }
+    if (!rc && !(rc = signature_of(op, alg, c, &c)))
+        rc = s2_signature(op, c.at, c.left, sig, sig_len);
     talk_end(t);
     return rc;
 }
@@ -571,31 +518,11 @@ static int
 try_key(s2_op *op, const s2_buf *blob)
 {
     const cursor key = {(unsigned char *)blob->data, blob->len};
-    cursor c = key, type = take_string(&c);
-    const char *user = op->b[USER].p;
-    void *abstract = op;
-    char other[80];
     int rc;
 
-    if (!algorithm_of(type) || blob->len > PART_LIMIT)
+    if (!s2_key_known(key))
         return FAIL(op, "the agent's key is of no known type");
-    rc = libssh2_userauth_publickey(S2_RAW(op), user, key.at, key.left, sign,
-                                    &abstract);
-    /* libssh2 1.11 takes this key's type from the one before, if the server
-     * has no algorithm for that: a key too short to be sent displaces it. */
-    if (rc == LIBSSH2_ERROR_METHOD_NONE) {
-        snprintf(other, sizeof other, "%.*s AAAA", (int)type.left, type.at);
-        libssh2_userauth_publickey_frommemory(S2_RAW(op), user, op->b[USER].len,
-                                              other, strlen(other), "-", 1, "");
-        rc = libssh2_userauth_publickey(S2_RAW(op), user, key.at, key.left,
-                                        sign, &abstract);
-    }
-    if (rc >= 0 || rc == LIBSSH2_ERROR_EAGAIN || S2_SESSION(op)->alloc.failed)
-        return rc;
-    if (S2_SESSION(op)->goodbye)
-        return LIBSSH2_ERROR_SOCKET_DISCONNECT;
-    if (op->error)
-        return S2_FAILED;
+    rc = s2_key_try(op, key, sign);
     if (rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED ||
         rc == LIBSSH2_ERROR_METHOD_NONE)
         return FAIL(op, "the server refused the key");

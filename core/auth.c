@@ -248,15 +248,10 @@ s2_session_userauth_hostbased_fromfile(s2_session *s, const char *username,
 
 /* --- keyboard-interactive ------------------------------------------------ */
 
-/* Text of libssh2's, lent. */
-static s2_value
-lent(s2_kind kind, const void *text, int64_t len)
+static size_t
+clipped(int n)
 {
-    return (s2_value){
-        .kind = kind,
-        .bytes = {len > 0 ? (char *)(uintptr_t)text : "",
-                  len > 0 ? (size_t)len : 0},
-    };
+    return n > 0 ? (size_t)n : 0;
 }
 
 /* An answer that is missing is sent empty. */
@@ -264,11 +259,12 @@ static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(respond)
 {
     s2_session *s = *abstract;
     s2_op *op = s->asking;
-    size_t count = num_prompts > 0 ? (size_t)num_prompts : 0;
+    size_t count = clipped(num_prompts);
     s2_buf password = {(char *)(uintptr_t)op->b[1].p, op->b[1].len};
-    s2_value args[] = {lent(S2_LABEL, name, name_len),
-                       lent(S2_LABEL, instruction, instruction_len),
-                       {.kind = S2_LIST, .number = num_prompts}};
+    s2_value args[] = {
+        s2_value_lent(S2_LABEL, name, clipped(name_len)),
+        s2_value_lent(S2_LABEL, instruction, clipped(instruction_len)),
+        {.kind = S2_LIST, .number = num_prompts}};
     s2_value answer = {.kind = S2_LIST, .number = num_prompts};
     bool ok = true, asked = false;
 
@@ -281,7 +277,7 @@ static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(respond)
     } else if (!password.data) {
         for (size_t i = 0; i < count; i++) {
             args[2].item[i] =
-                lent(S2_PROMPT, prompts[i].text, (int64_t)prompts[i].length);
+                s2_value_lent(S2_PROMPT, prompts[i].text, prompts[i].length);
             args[2].item[i].number = prompts[i].echo;
             answer.item[i].kind = S2_TEXT;
         }

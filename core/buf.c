@@ -62,3 +62,10 @@ s2_value_free(s2_value *value)
     s2_buf_free(&value->bytes);
     *value = (s2_value){0};
 }
+
+s2_value
+s2_value_lent(s2_kind kind, const void *src, size_t len)
+{
+    return (s2_value){.kind = kind,
+                      .bytes = {len ? (char *)(uintptr_t)src : "", len}};
+}

@@ -297,6 +297,14 @@ struct s2_session {
     uint64_t heard_bytes;
 };
 
+#ifdef S2_HAVE_libssh2_session_callback_set2
+#define SET_CALLBACK(raw, kind, fn)                                            \
+    libssh2_session_callback_set2(raw, kind, (libssh2_cb_generic *)(fn))
+#else
+#define SET_CALLBACK(raw, kind, fn)                                            \
+    libssh2_session_callback_set(raw, kind, (void *)(fn))
+#endif
+
 /* Blocks that libssh2 kept over the orderly end of a session; for tests. */
 extern atomic_size_t s2_leaked;
 extern unsigned s2_generation; /* changes in a forked child */

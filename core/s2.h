@@ -195,6 +195,8 @@ typedef struct s2_value {
 typedef bool (*s2_call_fn)(void *ctx, const s2_value *args, size_t count,
                            s2_value *answer);
 void s2_value_free(s2_value *value); /* its bytes and its items */
+/* Text or bytes, which stay where they are. */
+s2_value s2_value_lent(s2_kind kind, const void *src, size_t len);
 
 /* --- library: session.c -------------------------------------------------- */
 
@@ -516,6 +518,58 @@ s2_error *s2_session_userauth_publickey_frommemory(
     s2_session *s, const char *username, const void *privatekeyfiledata,
     size_t privatekeyfiledata_len, const char *passphrase,
     const void *publickeyfiledata, size_t publickeyfiledata_len);
+/*
+ * Authenticate by a key that the program signs with.
+ *
+ * Units      `pubkeydata` is the public key as RFC 4253 6.6 has it.  `callback`
+ *            is called with the data and the name of the algorithm to sign them
+ *            by, and gives the bytes of the signature without that name; for a
+ *            security key they are sign_sk()'s.  It may not call this session.
+ * Blocking   until the server answers.
+ * Errors     BadUseError: no callback, or authenticated already;
+ *            AlgoUnsupportedError: a key of no known type; AuthenticationError,
+ *            PublickeyUnverifiedError: the key, or the signature, is refused.
+ * Source     libssh2_userauth_publickey(3); RFC 4252 7, RFC 8332
+ */
+s2_error *s2_session_userauth_publickey(s2_session *s, const char *username,
+                                        const void *pubkeydata,
+                                        size_t pubkeydata_len,
+                                        s2_call_fn callback, void *ctx);
+/*
+ * Authenticate by a security key, which the program asks to sign.
+ *
+ * Units      `privatekeyfiledata` is what stands in the file that ssh-keygen has
+ *            written, `pubkeydata` a certificate of that key, as RFC 4253 6.6
+ *            has it; null: none.  `callback` is called with the data, the kind
+ *            of the key (LIBSSH2_HOSTKEY_TYPE_*), its LIBSSH2_SK_* flags, the
+ *            application and the key's handle; it gives the flags and the
+ *            counter of the security key and two parts of a signature, of which
+ *            Ed25519 leaves the second empty.  It may not call this session.
+ * Blocking   until the server answers.
+ * Errors     those of userauth_publickey(); FileError: no such private key, or
+ *            another passphrase; FunctionMissingError.
+ * Source     libssh2_userauth_publickey_sk(3); OpenSSH's PROTOCOL.u2f
+ */
+s2_error *s2_session_userauth_publickey_sk(
+    s2_session *s, const char *username, const void *pubkeydata,
+    size_t pubkeydata_len, const void *privatekeyfiledata,
+    size_t privatekeyfiledata_len, const char *passphrase, s2_call_fn callback,
+    void *ctx);
+/*
+ * Sign data by a security key, which the program asks to.
+ *
+ * Units      `privatekeyfiledata` and `callback` as userauth_publickey_sk()'s.
+ * Returns    the signature without the name of its algorithm: a string, then
+ *            flags and counter.
+ * Errors     BadUseError: no callback; FileError: no such private key, or
+ *            another passphrase; FunctionMissingError.
+ * Source     libssh2_sign_sk(3); OpenSSH's PROTOCOL.u2f
+ */
+s2_error *s2_session_sign_sk(s2_session *s, const void *data, size_t data_len,
+                             const void *privatekeyfiledata,
+                             size_t privatekeyfiledata_len,
+                             const char *passphrase, s2_call_fn callback,
+                             void *ctx, s2_buf *bytes);
 /*
  * Authenticate by the key of the host that this program runs on.
  *

@@ -101,14 +101,6 @@ static LIBSSH2_DISCONNECT_FUNC(keep_goodbye)
         s->goodbye = strndup(message, (size_t)message_len);
 }
 
-#ifdef S2_HAVE_libssh2_session_callback_set2
-#define SET_CALLBACK(raw, kind, fn)                                            \
-    libssh2_session_callback_set2(raw, kind, (libssh2_cb_generic *)(fn))
-#else
-#define SET_CALLBACK(raw, kind, fn)                                            \
-    libssh2_session_callback_set(raw, kind, (void *)(fn))
-#endif
-
 s2_session *
 s2_session_create(void)
 {

@@ -49,10 +49,13 @@
 };
 %apply (const void *BYTES, size_t LEN) {
     (const void *buf, size_t buf_len), /* of a file */
-    (const void *privatekeyfiledata, size_t privatekeyfiledata_len)
+    (const void *privatekeyfiledata, size_t privatekeyfiledata_len),
+    (const void *pubkeydata, size_t pubkeydata_len),
+    (const void *data, size_t data_len)
 };
 %apply (const void *BYTES_OR_NONE, size_t LEN) {
     (const void *publickeyfiledata, size_t publickeyfiledata_len),
+    (const void *pubkeydata, size_t pubkeydata_len_or_none),
     (const void *modes, size_t modes_len)
 };
 %apply (const void *TEXT, size_t LEN) {

@@ -62,6 +62,25 @@ typedef struct s2_session {
             size_t privatekeyfiledata_len, const char *passphrase = "",
             const void *publickeyfiledata = NULL,
             size_t publickeyfiledata_len = 0);
+        s2_error *userauth_publickey(const char *username,
+                                     const void *pubkeydata,
+                                     size_t pubkeydata_len,
+                                     s2_call_fn callback = NULL,
+                                     void *ctx_or_none = NULL);
+        s2_error *userauth_publickey_sk(const char *username,
+                                        const void *pubkeydata,
+                                        size_t pubkeydata_len_or_none,
+                                        const void *privatekeyfiledata,
+                                        size_t privatekeyfiledata_len,
+                                        const char *passphrase = "",
+                                        s2_call_fn callback = NULL,
+                                        void *ctx_or_none = NULL);
+        s2_error *sign_sk(const void *data, size_t data_len,
+                          const void *privatekeyfiledata,
+                          size_t privatekeyfiledata_len,
+                          const char *passphrase = "",
+                          s2_call_fn callback = NULL,
+                          void *ctx_or_none = NULL, s2_buf *bytes = NULL);
         s2_error *userauth_hostbased_fromfile(const char *username,
                                               const char *privatekey,
                                               const char *hostname,

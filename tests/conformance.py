@@ -217,6 +217,11 @@ class Verbs:
     def blob(self, path):
         return base64.b64decode(Path(path).read_text().split()[1])
 
+    def verifies(self, blob, algorithm, data, signature):
+        sys.path.insert(1, str(HERE / "sshd"))
+        import signer
+        return signer.verify(blob, algorithm, data, signature)
+
     def sleep(self, ms):
         time.sleep(ms / 1000)
 

@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import socket
+import subprocess
 import sys
 import traceback
 import warnings
@@ -21,6 +22,7 @@ from pathlib import Path
 MODULES = ("session", "channel", "sftp", "sftp_handle", "agent", "pkey",
            "knownhost", "listener", "fileinfo", "error_codes", "exceptions",
            "binding")
+SIGNER = Path(__file__).resolve().parent.parent / "sshd" / "signer.py"
 AGAIN = {"again": True}
 
 
@@ -101,13 +103,27 @@ class Verbs:
         return session
 
     def answers(self, *rounds):
-        rounds, asked = list(rounds), []
+        rounds = list(rounds)
+        return self.recorded(lambda *_: rounds.pop(0))
+
+    def recorded(self, answer):
+        asked = []
 
         def callback(*args):
             asked.append(list(args))
-            return rounds.pop(0)
+            return answer(*args)
         callback.asked = asked
         return callback
+
+    def signs(self, key):
+        return self.recorded(lambda data, name: signed(data, "key", key, name))
+
+    def token(self):
+        return self.recorded(lambda data, kind, flags, application, handle:
+                             signed(data, "token", handle, application))
+
+    def resigns(self, session, key, callback):
+        return lambda data, _: session.sign_sk(data, key, "", callback)
 
     def intrudes(self, session):
         return lambda *_: session.userauth_list("root")
@@ -130,6 +146,17 @@ class Verbs:
 
     def entries(self, hosts, prev=None):
         return hosts.get(prev)
+
+
+def signed(data, *words):
+    """What sshd/signer.py answers, which needs no sanitizer of ours."""
+    env = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+    job = subprocess.run([SIGNER, *words], input=data, env=env, check=True,
+                         stdout=subprocess.PIPE)
+    answer = json.loads(job.stdout)
+    if isinstance(answer, list):
+        return [*answer[:2], *map(base64.b64decode, answer[2:])]
+    return base64.b64decode(answer)
 
 
 def named(name):

@@ -38,6 +38,7 @@ USER_KEYS = HOST_KEYS | {
     "locked": ["-t", "ed25519", "-a", "2", "-N", PASSPHRASE],
     "locked_pem": ["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", PASSPHRASE],
     "unknown": ["-t", "ed25519"],
+    "ca": ["-t", "ed25519"],
 }
 SSHD_CONFIG = """\
 {host_keys}
@@ -179,6 +180,30 @@ def make_keys(folder, kinds):
         sys.exit("fixture: ssh-keygen failed")
 
 
+def make_tokens(folder):
+    """Security keys without hardware; none if the library is not installed."""
+    try:
+        import signer
+    except ImportError:
+        return []
+    for kind in ("ed25519", "ecdsa"):
+        signer.make_token(folder / f"sk_{kind}", kind)
+    for end in ("", ".pub"):
+        shutil.copy(folder / f"sk_ed25519{end}", folder / f"sk_locked{end}")
+    subprocess.run([tool("ssh-keygen"), "-q", "-p", "-a", "2", "-P", "",
+                    "-N", PASSPHRASE, "-f", folder / "sk_locked"], check=True,
+                   stdout=subprocess.DEVNULL)
+    return ["sk_ed25519", "sk_ecdsa"]
+
+
+def certify(keys, certs, user, names):
+    """Let keys/ca say of these keys that they are the user's."""
+    certs.mkdir()
+    files = [shutil.copy(keys / f"{name}.pub", certs) for name in names]
+    subprocess.run([tool("ssh-keygen"), "-q", "-s", keys / "ca", "-I", "test",
+                    "-n", user, *files], check=True)
+
+
 def public(path):
     """The type and the base64 text of a public key, as in known_hosts."""
     return " ".join(Path(f"{path}.pub").read_text().split()[:2])
@@ -274,8 +299,14 @@ class Fixture:
         make_keys(root / "host", HOST_KEYS)
         make_keys(root / "false", HOST_KEYS)
         make_keys(root / "keys", USER_KEYS)
-        allowed = [public(root / "keys" / k) for k in USER_KEYS
-                   if k != "unknown"]
+        tokens = make_tokens(root / "keys")
+        if tokens:
+            self.env["SSH2_TOKENS"] = "1"
+        certify(root / "keys", root / "certs", user,
+                ["rsa", "unknown", *tokens])
+        allowed = [public(root / "keys" / k) for k in [*USER_KEYS, *tokens]
+                   if k not in ("unknown", "ca")]
+        allowed.append("cert-authority " + public(root / "keys" / "ca"))
         (root / "authorized_keys").write_text("\n".join(allowed) + "\n")
         (root / "banner").write_text("a server for tests\n")
         self.env |= {

@@ -102,7 +102,8 @@ module SSH2
     end
 
     # What is called back may also be given as a block.
-    %i[userauth_keyboardinteractive_callback userauth_password].each do |name|
+    %i[userauth_keyboardinteractive_callback userauth_password
+       userauth_publickey userauth_publickey_sk sign_sk].each do |name|
       core = :"core_#{name}"
       private alias_method core, name
       define_method(name) do |*args, **named, &block|
