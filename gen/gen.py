@@ -71,14 +71,15 @@ def interface_of(args: argparse.Namespace,
                  ) -> tuple[interface.Interface, ledger.Errors]:
     errors = ledger.read_errors(*args.errors)
     comments = docs.read(args.api, errors.classes)
-    return interface.read(args.xml, comments), errors
+    return interface.read(args.xml, comments, args.missing), errors
 
 
 def for_python(args: argparse.Namespace) -> None:
-    writer = python.Writer(*interface_of(args))
+    writer = python.Writer(*interface_of(args), args.own)
     emit.write({
         args.docs: writer.docstrings(),
         args.out / "binding.pyi": writer.stub(),
+        args.out / "constants.pyi": writer.constants(),
         args.out / "exceptions.pyi": writer.exceptions(),
         args.out / "error_codes.pyi": writer.error_codes(),
     })
@@ -108,8 +109,10 @@ def main(argv: list[str]) -> int:
                           nargs="+", help="headers with the comments")
         verb.add_argument("--errors", type=Path, required=True, metavar="FILE",
                           nargs="+")
-        verb.add_argument("--own", type=Path, metavar="DIR",
-                          help="signatures of what the language itself adds")
+        verb.add_argument("--missing", type=Path, metavar="FILE",
+                          help="the methods that this libssh2 lacks")
+        verb.add_argument("--own", type=Path, required=True, metavar="DIR",
+                          help="what the language itself adds, or its types")
         verb.add_argument("--docs", type=Path, required=True, metavar="FILE")
         verb.add_argument("--out", type=Path, required=True, metavar="DIR")
         verb.set_defaults(run=run)

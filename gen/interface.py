@@ -68,6 +68,7 @@ class Class:
     doc: Doc
     fields: list[Field] = field(default_factory=list)
     methods: list[Method] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)  # here they only raise
 
 
 @dataclass
@@ -113,10 +114,11 @@ class Reader:
         self.docs = docs
         self.named: dict[str, tuple[Doc, set[str]]] = {}  # by who has them
         self.words: dict[str, str] = {}  # a declaration: its word
-        for apply in tree.iter("apply"):
-            word = join(parms(apply))
-            for target in apply.findall("typemapitem"):
-                self.words[join(parms(target))] = self.words.get(word, word)
+        classes = list(tree.iter("class"))
+        inner = {id(node) for cls in classes for node in cls.iter("apply")}
+        for node in tree.iter("apply"):
+            if id(node) not in inner:
+                self.apply(node)
         # Whose success is told by the null, other than by a plain number.
         self.void = {name for node in tree.iter("typemap")
                      if attributes(node).get("method") == "ret"
@@ -127,7 +129,7 @@ class Reader:
             self.api.constants[a["sym_name"]] = "char" in a["type"]
         inside = {id(member) for tag in ("class", "extend")
                   for node in tree.iter(tag) for member in node.iter("cdecl")}
-        for node in tree.iter("class"):
+        for node in classes:
             self.read_class(node)
         for node in tree.iter("cdecl"):
             a = attributes(node)
@@ -146,15 +148,22 @@ class Reader:
             raise Failure(f"{what}: {name} has no comment")
         return self.docs[name]
 
+    def apply(self, node: ET.Element) -> None:
+        word = join(parms(node))
+        for target in node.findall("typemapitem"):
+            self.words[join(parms(target))] = self.words.get(word, word)
+
     def read_class(self, node: ET.Element) -> None:
         a = attributes(node)
         struct = a["name"]
         cls = Class(a["sym_name"], struct,
                     node.find(".//constructor") is not None,
                     self.doc(struct, a["sym_name"]))
-        for member in node.iter("cdecl"):
+        for member in node.iter():
             m = attributes(member)
-            if "sym_name" not in m:
+            if member.tag == "apply":
+                self.apply(member)
+            if member.tag != "cdecl" or "sym_name" not in m:
                 continue
             if m.get("kind") == "variable":
                 cls.fields.append(Field(
@@ -204,9 +213,13 @@ class Reader:
                       fails, symbol in self.void, doc)
 
 
-def read(xml: Path, docs: dict[str, Doc]) -> Interface:
+def read(xml: Path, docs: dict[str, Doc], missing: Path | None) -> Interface:
     try:
         tree = ET.parse(xml).getroot()
     except ET.ParseError as error:
         raise Failure(f"{xml}:{error.position[0]}: {error}") from None
-    return Reader(tree, docs).api
+    api = Reader(tree, docs).api
+    text = missing.read_text(encoding="utf-8") if missing else ""
+    for cls in api.classes:
+        cls.missing = re.findall(rf'"{cls.name}\.(\w+) ', text)
+    return api

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from docs import Doc, spread, wrap
 from headers import Failure
@@ -63,9 +64,7 @@ _Callback: TypeAlias = Callable[..., Any]
 OWN = {
     "set_wait": "wait: Callable[[int, int, int, float | None], object] | None",
 }
-ERROR = '''"""Every class of error, and what an error tells."""
-
-class SSH2Error(Exception):
+ERROR = '''class SSH2Error(Exception):
     code: int  # LIBSSH2_ERROR_*, 0 for none
     name: str | None  # of the code, or of the SFTP status
     func: str | None  # the function of libssh2, or the method
@@ -87,18 +86,40 @@ def say(text: str, params: Iterable[Param]) -> str:
     return re.sub(r"\bnull\b", "None", text)
 
 
+def module(title: str, names: Iterable[str], lines: list[str]) -> str:
+    public = [f'    "{name}",' for name in names]
+    return "\n".join([f'"""{title}"""', *lines, "", "__all__ = [", *public,
+                      "]"]) + "\n"
+
+
+def homes(folder: Path) -> dict[str, str]:
+    """The modules of the classes that stand over SWIG's own."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.glob("*.py")):
+        for name in re.findall(r"^class (\w+)\(.*\bbinding\.\1\)",
+                               path.read_text(encoding="utf-8"), re.M):
+            found[name] = path.stem
+    return found
+
+
 class Writer:
-    def __init__(self, api: Interface, errors: Errors) -> None:
+    def __init__(self, api: Interface, errors: Errors, own: Path) -> None:
         self.api, self.errors = api, errors
+        self.homes = homes(own)
         for name in api.own - OWN.keys():
             raise Failure(f"{name}: gen/python.py does not know its type")
 
     # --- types --------------------------------------------------------------
 
+    def public(self, c_type: str) -> str:
+        """The class that C makes objects of, in place of SWIG's."""
+        name = self.api.class_of(c_type)
+        return "_" * (name in self.homes) + name
+
     def given(self, param: Param) -> str:
         if param.word in IN:
             return IN[param.word]
-        cls = self.api.class_of(param.type)
+        cls = self.public(param.type)
         if cls:
             return cls + " | None" * param.word.endswith("OR_NONE")
         if "*" in param.type:
@@ -106,7 +127,7 @@ class Writer:
         return NUMBER
 
     def out(self, out: Out) -> str:
-        cls = self.api.class_of(out.type)
+        cls = self.public(out.type)
         kind = OUT.get(out.word) or cls or NUMBER
         if kind == NUMBER and "*" in out.word and not re.search(
                 r"(RESULT|WRITTEN)$", out.word):
@@ -153,18 +174,27 @@ class Writer:
                 f"{self.returned(method)}: ...")
 
     def members(self, cls: Class) -> list[str]:
-        lines = ["def __init__(self) -> None: ..."] * cls.made
+        given = "self" if cls.made else "self, *args: object, **kw: object"
+        lines = [f"def __init__({given}) -> None: ..."]
         for field in cls.fields:
             if field.fixed:
                 lines += ["@property", f"def {field.name}(self) -> int: ..."]
             else:
                 lines.append(f"{field.name}: int")
-        return lines + [self.method(m) for m in cls.methods]
+        lines += [self.method(m) for m in cls.methods]
+        return lines + [f"def {name}(self, *args: object, **kw: object) -> Any:"
+                        " ..." for name in cls.missing]
+
+    def declare(self, names: Iterable[str]) -> list[str]:
+        texts = {name for name, text in self.api.constants.items() if text}
+        return [f"{name}: Final[{'str' if name in texts else NUMBER}]"
+                for name in names]
 
     def stub(self) -> str:
         """binding.pyi"""
-        lines = [f"{name}: Final[{'str' if text else NUMBER}]"
-                 for name, text in self.api.constants.items()]
+        lines = [f"from .{home} import {name} as _{name}"
+                 for name, home in self.homes.items()]
+        lines += ["", *self.declare(self.api.constants)]
         lines += ["", *(self.method(f) for f in self.api.functions)]
         lines += [f"def {name}({OWN[name]}) -> None: ..."
                   for name in sorted(self.api.own)]
@@ -182,16 +212,24 @@ class Writer:
                 KIN.get(name, "")
             bases = parent + f", {kin}" * bool(kin)
             lines.append(f"class {name}({bases}): ...")
-        return "\n".join(lines) + "\n"
+        return module("Every class of error, and what an error tells.",
+                      self.errors.classes, lines)
+
+    def constants(self) -> str:
+        """constants.pyi"""
+        names = [name for name in self.api.constants
+                 if name.startswith(("LIBSSH2", "SSH_", "HAVE_LIBSSH2_"))]
+        return module("All constants of libssh2's headers.", names,
+                      ["from typing import Final", "", *self.declare(names)])
 
     def error_codes(self) -> str:
         """error_codes.pyi"""
-        codes = {name for name in (*self.api.constants, *self.errors.codes)
-                 if name.startswith(("LIBSSH2_ERROR_", "LIBSSH2CHANNEL_"))}
-        lines = ['"""libssh2\'s error codes."""', "from typing import Final",
-                 ""]
-        lines += [f"{name}: Final[int]" for name in sorted(codes)]
-        return "\n".join(lines) + "\n"
+        names = sorted({name for name in (*self.api.constants,
+                                          *self.errors.codes)
+                        if name.startswith(("LIBSSH2_ERROR_",
+                                            "LIBSSH2CHANNEL_EAGAIN"))})
+        return module("libssh2's error codes.", names,
+                      ["from typing import Final", "", *self.declare(names)])
 
     # --- docstrings ---------------------------------------------------------
 
@@ -235,7 +273,7 @@ class Writer:
                 + "\n\n".join(text))
 
     def plain(self, kind: str) -> str:
-        return re.sub(r"_\w+", lambda m: PLAIN.get(m[0], m[0]), kind)
+        return re.sub(r"\b_(\w+)", lambda m: PLAIN.get(m[0], m[1]), kind)
 
     def text(self, doc: Doc) -> str:
         said = say(" ".join(doc.text), ())

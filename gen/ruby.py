@@ -61,6 +61,7 @@ module SSH2
     def call: (*untyped) -> untyped
   end
 '''
+HIDDEN = ("missing_methods", "raise_missing")  # lib/ssh2/missing.rb's
 OWN: dict[str, str] = {}  # what swig/ruby/ has for Ruby alone: its signature
 DOCS = '''# What SSH2 has from C, for rdoc, ri and yard.  Nothing loads it.
 module SSH2
@@ -97,6 +98,7 @@ class Writer:
     def __init__(self, api: Interface, errors: Errors, own: Path) -> None:
         self.api, self.errors = api, errors
         self.written = written(own)
+        self.functions = [f for f in api.functions if f.name not in HIDDEN]
         for name in api.own - OWN.keys():
             raise Failure(f"{name}: gen/ruby.py does not know its type")
 
@@ -153,13 +155,15 @@ class Writer:
         for field in cls.fields:
             kind = "reader" if field.fixed else "accessor"
             lines.append(f"attr_{kind} {field.name}: {NUMBER}")
-        return lines + [self.method(m) for m in self.mine(cls)]
+        lines += [self.method(m) for m in self.mine(cls)]
+        return lines + [f"def {name}: (*untyped, **untyped) -> bot"
+                        for name in cls.missing]
 
     def signatures(self) -> str:
         """binding.rbs"""
         lines = [f"{name}: {'String' if text else NUMBER}"
                  for name, text in self.api.constants.items()]
-        lines += ["", *(self.method(f) for f in self.api.functions)]
+        lines += ["", *(self.method(f) for f in self.functions)]
         lines += [f"def self.{name}: {OWN[name]}" for name in self.api.own]
         for cls in self.api.classes:
             lines += ["", f"# {self.text(cls.doc)}", f"class {cls.name}"]
@@ -243,9 +247,8 @@ class Writer:
     def manual(self) -> str:
         """Documentation of what no Ruby file of ours defines."""
         lines: list[str] = []
-        for function in self.api.functions:
-            if f"SSH2.self.{function.name}" not in self.written:
-                lines += ["", *self.definition(function)]
+        for function in self.functions:
+            lines += ["", *self.definition(function)]
         for cls in self.api.classes:
             lines += ["", f"class {cls.name}"]
             inside = []

@@ -5,7 +5,8 @@
  * and defines the typemaps that types.i lists; a further language is one more
  * folder with a lang.i of its own.
  */
-%module binding
+%module(docstring="What is bound in C: each class stands under one of its own.")
+    binding
 
 %{
 #include "s2.h"

@@ -38,7 +38,7 @@ class Case(unittest.TestCase):
         return subprocess.run(
             [sys.executable, "-B", str(GEN), language, "--xml", self.tree,
              "--api", api, "--errors", HERE / "small" / "errors.def",
-             "--own", SMALL / "sig", "--docs", out / docs, "--out", out],
+             "--own", SMALL / "sig", "--missing", SMALL / "missing.def", "--docs", out / docs, "--out", out],
             capture_output=True, text=True, check=False)
 
 

@@ -1,6 +1,7 @@
 """What the classes over an object of the C core have in common."""
 
 import functools
+import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn, ParamSpec, SupportsIndex, TypeVar
@@ -41,6 +42,7 @@ def _missing(symbol: str) -> Callable[..., object]:
     def raises(*args: object, **keywords: object) -> object:
         return binding.raise_missing(symbol)
 
+    raises.__doc__ = f"Raise FunctionMissingError: there is no {symbol}."
     return raises
 
 
@@ -51,13 +53,13 @@ def _refuse(self: object, *args: object, **keywords: object) -> None:
 def adopt(cls: _C) -> _C:
     """Let C make objects of cls where it made objects of its SWIG base.
 
-    The function that ends such an object is no method from then on.
+    What ends such an object, or lets it leak, is no member from then on.
     """
     base: Any = cls.__bases__[-1]
     name = base.__name__
     base.__swig_destroy__ = getattr(_module, f"delete_{name}")
     getattr(_module, f"{name}_swigregister")(cls)
-    del base.__swig_destroy__
+    del base.__swig_destroy__, base.thisown
     if not hasattr(_module, f"new_{name}"):
         setattr(cls, "__init__", _refuse)
     return cls
@@ -76,6 +78,8 @@ def deprecated(
             warnings.warn(text, DeprecationWarning, stacklevel=2)
             return method(*args, **keywords)
 
+        said = inspect.cleandoc(method.__doc__ or "")
+        warn.__doc__ = f"{said}\n\nDeprecated: use {successor}.".strip()
         setattr(warn, "__deprecated__", text)
         return warn
 

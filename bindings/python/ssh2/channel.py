@@ -29,22 +29,24 @@ class Channel(Handle, binding.Channel):
             return out
         return (0, *(item or b"" for item in out))
 
-    def window_read_ex(
+    def window_read_ex(  # type: ignore[override]
         self, read_avail: int = 0, window_size_initial: int = 0
     ) -> int:
         """How many bytes the peer may still send."""
-        out = super().window_read_ex()
-        return out if isinstance(out, int) else out[0]
+        return super().window_read_ex()[0]
 
     def window_read(self) -> int:
+        """How many bytes the peer may still send."""
         return self.window_read_ex()
 
-    def window_write_ex(self, window_size_initial: int = 0) -> int:
+    def window_write_ex(  # type: ignore[override]
+        self, window_size_initial: int = 0
+    ) -> int:
         """How many bytes may still be sent."""
-        out = super().window_write_ex()
-        return out if isinstance(out, int) else out[0]
+        return super().window_write_ex()[0]
 
     def window_write(self) -> int:
+        """How many bytes may still be sent."""
         return self.window_write_ex()
 
     @deprecated("receive_window_adjust2")

@@ -12,10 +12,11 @@ class PublicKey(Handle, binding.PublicKey):
 
     @property
     def blob(self) -> bytes:  # type: ignore[override]
-        return super().blob() or b""  # type: ignore[return-value]
+        return super().blob() or b""
 
     @property
     def blob_len(self) -> int:
+        """How many bytes the key has."""
         return len(self.blob)
 
     @property

@@ -45,8 +45,11 @@ _Text = str | bytes
 class _Kind(int):
     """A number that says what it is for."""
 
+    __slots__ = ()
+
     @property
     def value(self) -> int:
+        """The number alone."""
         return int(self)
 
     def __repr__(self) -> str:
@@ -56,9 +59,13 @@ class _Kind(int):
 class MethodType(_Kind):
     """One of the lists of methods that two sides agree on."""
 
+    __slots__ = ()
+
 
 class FlagType(_Kind):
     """One of the things that Session.flag() turns on or off."""
+
+    __slots__ = ()
 
 
 LIBSSH2_METHOD_KEX = MethodType(binding.LIBSSH2_METHOD_KEX)

@@ -45,9 +45,11 @@ class SFTPHandle(Handle, binding.SFTPHandle):
 
     @deprecated("seek64")
     def seek(self, offset: int) -> int | None:
+        """Read and write at offset, in bytes, from now on."""
         return self.seek64(offset)
 
     def rewind(self) -> int | None:
+        """Read and write at the start from now on."""
         return self.seek64(0)
 
     @deprecated("tell64")
@@ -87,7 +89,7 @@ class SFTPHandle(Handle, binding.SFTPHandle):
                 return
             yield len(name), name, longname or b"", attrs
 
-    def readdir(  # type: ignore[override]
+    def readdir(
         self, buffer_maxlen: int = 1024
     ) -> Iterator[tuple[int, bytes, SFTPAttributes]]:
         """The directory's entries: (length, name, attributes)."""

@@ -1,5 +1,4 @@
 """Every class of error, and what an error tells."""
-
 class SSH2Error(Exception):
     code: int  # LIBSSH2_ERROR_*, 0 for none
     name: str | None  # of the code, or of the SFTP status
@@ -15,3 +14,12 @@ class KnownError(SSH2Error): ...
 class BygoneError(TakenError): ...
 class SFTPProtocolError(SSH2Error): ...
 class SFTPKnownError(SFTPProtocolError, FileNotFoundError): ...
+
+__all__ = [
+    "SSH2Error",
+    "TakenError",
+    "KnownError",
+    "BygoneError",
+    "SFTPProtocolError",
+    "SFTPKnownError",
+]
