@@ -3,8 +3,7 @@ module SSH2
   #
   #     agent = session.agent_init
   #     agent.connect
-  #     agent.list_identities
-  #     agent.each { |key| puts key.comment }
+  #     agent.identities.each { |key| puts key.comment }
   class Agent
     include Enumerable
 
@@ -35,6 +34,10 @@ module SSH2
   end
 
   # A key that an agent holds.
+  #
+  #     agent.connect
+  #     key = agent.identities.first
+  #     key.blob_len # => 51
   class PublicKey
     include Record
 

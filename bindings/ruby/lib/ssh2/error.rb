@@ -3,8 +3,12 @@ module SSH2
   # those of an SFTP status descend from Errno's: SFTPNoSuchFileError is an
   # Errno::ENOENT as well.
   #
-  #     rescue SSH2::SFTPPermissionDeniedError => e
-  #       warn "#{e.path}: #{e.text}"
+  #     begin
+  #       sftp.stat("nowhere")
+  #     rescue SSH2::SFTPNoSuchFileError => e
+  #       e.path # => "nowhere"
+  #       e.errno # => Errno::ENOENT::Errno
+  #     end
   #
   # code::        libssh2's code, LIBSSH2_ERROR_*
   # name::        the name of the code, or of the SFTP status

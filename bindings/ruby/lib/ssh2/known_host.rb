@@ -32,6 +32,11 @@ module SSH2
   end
 
   # A host's key.
+  #
+  #     hosts = session.knownhost_init
+  #     hosts.readfile(File.expand_path("~/.ssh/known_hosts"))
+  #     puts hosts.first.name
+  #     hosts.first.key.unpack1("m") == session.hostkey.first
   class KnownHostEntry
     include Record
 

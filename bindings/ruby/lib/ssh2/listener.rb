@@ -1,8 +1,11 @@
 module SSH2
   # A port of the server, whose connections come here as channels.
   #
-  #     session.forward_listen(8080) do |listener|
-  #       listener.each { |channel| Thread.new { serve(channel) } }
+  #     session.forward_listen_ex(16, "127.0.0.1") do |listener, port|
+  #       Thread.new do
+  #         session.direct_tcpip("127.0.0.1", port) { |out| out.puts "knock" }
+  #       end
+  #       listener.accept { |channel| channel.gets } # => "knock\n"
   #     end
   class Listener
     include Enumerable

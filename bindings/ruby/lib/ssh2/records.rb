@@ -33,7 +33,9 @@ module SSH2
   # A file's attributes. `flags` tells which of them are known, or are to be
   # set; what new is given by name is.
   #
+  #     sftp.write("secret", "of mine")
   #     sftp.setstat("secret", SSH2::SFTPAttributes.new(permissions: 0o600))
+  #     sftp.stat("secret").size # => 7
   class SFTPAttributes
     include Record
 
@@ -102,6 +104,9 @@ module SSH2
   end
 
   # What a file system has and has left, as statvfs(3) tells it.
+  #
+  #     vfs = sftp.statvfs(".")
+  #     puts "#{vfs.f_bavail * vfs.f_frsize} bytes are left"
   class SFTPStatVFS
     include Record
 
@@ -111,6 +116,9 @@ module SSH2
 
   # What SCP tells of a file: `st_size`, `st_mode`, `st_mtime` and `st_atime`,
   # in seconds since 1970; all else is 0.
+  #
+  #     size = session.scp_recv2("/etc/passwd") { |_, info| info.st_size }
+  #     sftp.stat("/etc/passwd").size - size # => 0
   class FileInfo
     include Record
 

@@ -2,6 +2,11 @@ require "io/wait"
 
 module SSH2
   # A question of keyboard-interactive authentication.
+  #
+  #     session.userauth_keyboardinteractive_callback("me") do |title, _, all|
+  #       puts title
+  #       all.map { |prompt| prompt.echo? ? ask(prompt) : ask_secretly(prompt) }
+  #     end
   class Prompt < String
     def initialize(text, echo)
       super(text)
@@ -159,7 +164,7 @@ module SSH2
     # tells a FileInfo. With a block, which is given both: its value, and the
     # channel is closed.
     #
-    #     session.scp_recv2("/etc/motd") { |channel, _| puts channel.read }
+    #     session.scp_recv2("/etc/passwd") { |channel, _| puts channel.gets }
     def scp_recv2(*args, **named)
       channel, info = result = core_scp_recv2(*args, **named)
       return result unless block_given? && info

@@ -3,11 +3,10 @@ module SSH2
   # with the object, and is what the next read gives: nothing is lost where a
   # call would block or is interrupted.
   #
-  #     channel.execute("cat /etc/services")
-  #     channel.gets       # => "# Network services, Internet style\n"
-  #     channel.read(4)    # waits for all four
-  #     channel.readpartial(4096)
-  #     File.open("services", "wb") { |file| IO.copy_stream(channel, file) }
+  #     channel.execute("seq 1000")
+  #     channel.gets # => "1\n"
+  #     channel.read(4) # => "2\n3\n"
+  #     IO.copy_stream(channel, "rest") # => 3887
   module Reading
     CHUNK = 65_536
 
@@ -178,6 +177,13 @@ module SSH2
   end
 
   # Writing, as an IO does; meant for sessions that block.
+  #
+  #     channel.execute("cat")
+  #     channel.puts "one", 2
+  #     channel << "three" << "\n"
+  #     channel.printf("%.1f\n", 4)
+  #     channel.send_eof
+  #     channel.read # => "one\n2\nthree\n4.0\n"
   module Writing
     # Write, and tell how many bytes were written.
     def write(*bytes, **named)
