@@ -66,8 +66,10 @@ put_u32(unsigned char *to, size_t n)
 static inline unsigned char *
 put_string(unsigned char *to, const void *src, size_t len)
 {
-    memcpy(put_u32(to, len), src, len);
-    return to + 4 + len;
+    to = put_u32(to, len);
+    if (len)
+        memcpy(to, src, len);
+    return to + len;
 }
 
 #endif

@@ -157,6 +157,7 @@ typedef struct s2_knownhost s2_knownhost; /* a collection of known hosts */
 typedef struct s2_entry s2_entry;         /* a known host and its key */
 typedef struct s2_agent s2_agent;         /* the user's key agent */
 typedef struct s2_identity s2_identity;   /* a key that an agent holds */
+typedef struct s2_publickey s2_publickey; /* the keys that a server keeps */
 
 void s2_release(void *object); /* NULL is fine */
 /* What a call on the object's session that would block waits for. */
@@ -751,6 +752,16 @@ s2_error *s2_session_scp_recv2(s2_session *s, const char *path,
 s2_error *s2_session_scp_send64(s2_session *s, const char *path, int mode,
                                 uint64_t size, double mtime, double atime,
                                 s2_channel **out);
+/*
+ * The keys that may log in, as the server keeps them.
+ *
+ * Blocking   until the server has told which version it speaks.
+ * Errors     PublicKeyInitError: the server has no such subsystem, OpenSSH's
+ *            among them, or refuses.
+ * Source     libssh2_publickey_init(3), whose work the core does itself; RFC
+ *            4819
+ */
+s2_error *s2_session_publickey_init(s2_session *s, s2_publickey **out);
 /*
  * What talks to the user's agent; before the handshake, too.
  *
@@ -1386,5 +1397,57 @@ s2_error *s2_agent_set_identity_path(s2_agent *agent, const char *path);
 void s2_identity_blob(s2_identity *key, s2_buf *bytes);
 /* What the agent calls the key. */
 const char *s2_identity_comment(s2_identity *key);
+
+/* --- PublicKeySystem: publickey.c ---------------------------------------- */
+
+/*
+ * Add a key to those that may log in.
+ *
+ * Units      `name` is the kind of key, such as "ssh-ed25519"; `blob` is the
+ *            public key, as bytes; `overwrite`: replace the same key, if it is
+ *            there; `attrs` are the key's attributes: for each its name, its
+ *            value, and empty unless the server must heed it; null: none.
+ * Blocking   until the server answers.
+ * Errors     PublicKeyError: refused, by a status and the server's words;
+ *            PublicKeyProtocolError: the answer makes no sense, as every later
+ *            one then; InvalidRequestError: too long for a key.
+ * Source     libssh2_publickey_add_ex(3), whose work the core does itself; RFC
+ *            4819 4.1
+ */
+s2_error *s2_publickey_add(s2_publickey *pk, const void *name, size_t name_len,
+                           const void *blob, size_t blob_len, bool overwrite,
+                           const s2_list *attrs);
+/*
+ * Take a key away from those that may log in.
+ *
+ * Units      `name` is the kind of key; `blob` is the public key, as bytes.
+ * Blocking   until the server answers.
+ * Errors     those of add().
+ * Source     libssh2_publickey_remove_ex(3), whose work the core does itself;
+ *            RFC 4819 4.2
+ */
+s2_error *s2_publickey_remove(s2_publickey *pk, const void *name,
+                              size_t name_len, const void *blob,
+                              size_t blob_len);
+/*
+ * The keys that may log in.
+ *
+ * Blocking   until the server has told all.
+ * Returns    for each its kind, the public key, and a list of its attributes:
+ *            for each its name and its value.
+ * Errors     those of add().
+ * Source     libssh2_publickey_list_fetch(3), whose work the core does itself;
+ *            RFC 4819 4.3
+ */
+s2_error *s2_publickey_list_fetch(s2_publickey *pk, s2_value *keys);
+/*
+ * End it; every later call fails.  Again: nothing is done.
+ *
+ * Blocking   until the server has closed it, too.
+ * Source     libssh2_publickey_shutdown(3)
+ */
+s2_error *s2_publickey_shutdown(s2_publickey *pk);
+/* Was it ended by shutdown()? */
+bool s2_publickey_closed(s2_publickey *pk);
 
 #endif

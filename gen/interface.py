@@ -196,7 +196,7 @@ class Reader:
             names |= {name for _, name, _ in group}
             got = word.endswith("GOT")
             comes_out = got or re.search(r"\b(OUT|RESULT|WRITTEN)$", word) or (
-                word.startswith(("s2_buf", "s2_list")))
+                word.startswith(("s2_buf", "s2_list", "s2_value")))
             if comes_out:
                 outs.append(Out(word, group[0][0], doc.nullable))
             if got or not comes_out:

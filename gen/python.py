@@ -24,6 +24,7 @@ IN = {
     "const void *BYTES_OR_NONE, size_t LEN": "_Bytes | None",
     "const void *TEXT, size_t LEN": "str | _Bytes",
     "const void *TEXT_OR_NONE, size_t LEN": "str | _Bytes | None",
+    "const s2_list *PARTS_OR_NONE": "Sequence[str | _Bytes] | None",
     "int SOCKET": "_Socket",
     "s2_call_fn CALL, void *CTX": "_Callback",
     "s2_call_fn CALL_OR_NONE, void *CTX": "_Callback | None",
@@ -37,6 +38,7 @@ OUT = {
     "s2_buf *BYTES": "bytes",
     "s2_buf *TEXT": "str",
     "s2_list *TEXTS": "list[str]",
+    "s2_value *VALUE": "list[Any]",
     "const char *": "str",
     "const char *BYTES": "bytes",
 }
@@ -49,7 +51,7 @@ PLAIN = {
 }
 HEAD = '''"""The types of ssh2.binding."""
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 class _HasDescriptor(Protocol):

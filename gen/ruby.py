@@ -23,6 +23,7 @@ IN = {
     "const void *BYTES_OR_NONE, size_t LEN": "String?",
     "const void *TEXT, size_t LEN": "String",
     "const void *TEXT_OR_NONE, size_t LEN": "String?",
+    "const s2_list *PARTS_OR_NONE": "Array[String]?",
     "int SOCKET": "sock",
     "s2_call_fn CALL, void *CTX": "callback",
     "s2_call_fn CALL_OR_NONE, void *CTX": "callback?",
@@ -36,6 +37,7 @@ OUT = {
     "s2_buf *BYTES": "String",
     "s2_buf *TEXT": "String",
     "s2_list *TEXTS": "Array[String]",
+    "s2_value *VALUE": "Array[untyped]",
     "const char *": "String",
     "const char *BYTES": "String",
 }

@@ -22,6 +22,7 @@
 %handle(s2_entry)
 %handle(s2_agent)
 %handle(s2_identity)
+%handle(s2_publickey)
 %apply HANDLE *OR_NONE { s2_entry *prev };
 
 /* A plain struct, copied in and out. */
@@ -49,6 +50,7 @@
 };
 %apply (const void *BYTES, size_t LEN) {
     (const void *buf, size_t buf_len), /* of a file */
+    (const void *blob, size_t blob_len),
     (const void *privatekeyfiledata, size_t privatekeyfiledata_len),
     (const void *pubkeydata, size_t pubkeydata_len),
     (const void *data, size_t data_len)
@@ -61,6 +63,7 @@
 %apply (const void *TEXT, size_t LEN) {
     (const void *buf, size_t len), /* of a channel */
     (const void *key, size_t key_len),
+    (const void *name, size_t name_len),
     (const void *line, size_t line_len)
 };
 %apply (const void *TEXT_OR_NONE, size_t LEN) {
@@ -88,3 +91,5 @@
 };
 %apply s2_buf *TEXT { s2_buf *text };
 %apply s2_list *TEXTS { s2_list *texts };
+%apply const s2_list *PARTS_OR_NONE { const s2_list *attrs };
+%apply s2_value *VALUE { s2_value *keys };

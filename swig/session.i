@@ -110,6 +110,7 @@ typedef struct s2_session {
                             s2_fileinfo *info);
         s2_error *scp_send64(const char *path, int mode, uint64_t size,
                              double mtime, double atime, s2_channel **out);
+        s2_error *publickey_init(s2_publickey **out);
         s2_error *agent_init(s2_agent **out);
     }
 } s2_session;

@@ -26,6 +26,7 @@
 %include "file.i"
 %include "knownhost.i"
 %include "agent.i"
+%include "publickey.i"
 
 %constant char *VERSION = SSH2_VERSION; /* this package's */
 %rename(version) s2_version;

@@ -16,6 +16,7 @@
  *   (const void *BYTES_OR_NONE, size_t LEN)
  *   (const void *TEXT, size_t LEN)              text or bytes, NUL included
  *   (const void *TEXT_OR_NONE, size_t LEN)
+ *   const s2_list *PARTS_OR_NONE    a list of text or bytes
  *   int SOCKET                      a descriptor, or an object that has one
  *   (s2_call_fn CALL, void *CTX)    what is called back
  *   (s2_call_fn CALL_OR_NONE, void *CTX)
@@ -35,6 +36,7 @@
  *   s2_buf *BYTES                   bytes; the language's null without data
  *   s2_buf *TEXT                    text; the same
  *   s2_list *TEXTS                  a list of text
+ *   s2_value *VALUE                 what it says itself: lists, bytes, numbers
  *   HANDLE **OUT                    a new object; NULL is the language's null
  *   RECORD *OUT                     a new record
  *   const char *                    returned: text; NULL is the null
@@ -46,6 +48,7 @@
 typedef struct s2_error s2_error;
 typedef struct s2_buf s2_buf;
 typedef struct s2_list s2_list;
+typedef struct s2_value s2_value;
 
 /* Fail loudly: a pointer nobody mapped would silently become an argument. */
 %typemap(in, warning="901:no typemap for $type $1_name")

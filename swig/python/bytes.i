@@ -184,6 +184,36 @@ texts_of(const s2_list *list)
     const char *s2_entry::key, const char *s2_identity::comment
 };
 
+%{
+static bool
+parts_of(PyObject *parts, s2_list *list, const char *func)
+{
+    PyObject *items = PySequence_Fast(parts, "expected a sequence");
+    bool done = items != NULL;
+
+    for (Py_ssize_t i = 0; done && i < PySequence_Fast_GET_SIZE(items); i++) {
+        input in = {0};
+
+        done = input_begin(&in, PySequence_Fast_GET_ITEM(items, i),
+                           TAKES_STR | TAKES_BUFFER, func);
+        if (done && !(done = s2_list_add(list, in.p, in.len)))
+            PyErr_NoMemory();
+        input_end(&in);
+    }
+    Py_XDECREF(items);
+    return done;
+}
+%}
+%typemap(in, noblock=1) const s2_list *PARTS_OR_NONE (s2_list list = {0}) {
+    if ($input != Py_None) {
+        $1 = &list;
+        if (!parts_of($input, &list, "$symname"))
+            SWIG_fail;
+    }
+}
+%typemap(freearg, noblock=1) const s2_list *PARTS_OR_NONE
+    "s2_list_free(&list$argnum);"
+
 /* --- reads and writes ----------------------------------------------------- */
 
 %{

@@ -146,3 +146,8 @@ call_python(void *ctx, const s2_value *args, size_t count, s2_value *answer)
 %enddef
 %call_in(CALL, 0)
 %call_in(CALL_OR_NONE, 1)
+
+%typemap(in, numinputs=0, noblock=1) s2_value *VALUE (s2_value value = {0})
+    "$1 = &value;"
+%typemap(argout, noblock=1) s2_value *VALUE { %output(value_of($1)) }
+%typemap(freearg, noblock=1) s2_value *VALUE "s2_value_free($1);"

@@ -223,6 +223,37 @@ settle_read(VALUE self, int stream, VALUE buffer, size_t got, bool failed)
 %bytes(TEXT, 0, text_of)
 %bytes(TEXT_OR_NONE, 1, text_of)
 
+%{
+/* Strings as a list of the core's, whose memory is all the collector's. */
+static s2_list
+parts_of(VALUE value, VALUE *keep)
+{
+    VALUE parts = rb_convert_type(value, T_ARRAY, "Array", "to_ary"), items;
+    s2_list list = {NULL, (size_t)RARRAY_LEN(parts)};
+
+    *keep = rb_ary_new();
+    for (size_t i = 0; i < list.count; i++)
+        rb_ary_push(*keep, text_of(rb_ary_entry(parts, (long)i)));
+    items = buffer_of(list.count * sizeof *list.item);
+    rb_ary_push(*keep, items);
+    list.item = (s2_buf *)(void *)RSTRING_PTR(items);
+    for (size_t i = 0; i < list.count; i++) {
+        VALUE part = rb_ary_entry(*keep, (long)i);
+
+        list.item[i] = (s2_buf){RSTRING_PTR(part), (size_t)RSTRING_LEN(part)};
+    }
+    return list;
+}
+%}
+%argument(const s2_list *PARTS_OR_NONE,
+          %arg((VALUE keep = Qnil, s2_list list = {0}))) {
+    if (%given($input) && !NIL_P($input)) {
+        list = parts_of($input, &keep);
+        $1 = &list;
+    }
+}
+%typemap(freearg) const s2_list *PARTS_OR_NONE "RB_GC_GUARD(keep$argnum);"
+
 %argument(%arg((void *DST, size_t CAP, size_t *GOT)),
           %arg((VALUE bytes = Qnil, size_t got = 0))) {
     if (%given($input))

@@ -102,3 +102,8 @@ call_ruby(void *ctx, const s2_value *args, size_t count, s2_value *answer)
 %enddef
 %call_in(CALL, 0)
 %call_in(CALL_OR_NONE, 1)
+
+%typemap(in, numinputs=0) s2_value *VALUE (s2_value value = {0}) "$1 = &value;"
+%typemap(argout) s2_value *VALUE
+    "$result = add_output($result, value_of($1, self));"
+%typemap(freearg) s2_value *VALUE "s2_value_free($1);"

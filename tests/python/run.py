@@ -20,8 +20,8 @@ import warnings
 from pathlib import Path
 
 MODULES = ("session", "channel", "sftp", "sftp_handle", "agent", "pkey",
-           "knownhost", "listener", "fileinfo", "error_codes", "exceptions",
-           "binding")
+           "knownhost", "listener", "fileinfo", "publickey", "error_codes",
+           "exceptions", "binding")
 SIGNER = Path(__file__).resolve().parent.parent / "sshd" / "signer.py"
 AGAIN = {"again": True}
 

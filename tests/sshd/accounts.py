@@ -121,6 +121,10 @@ async def serve(process):
         process.exit(status)
 
 
+# Else asyncssh would start a shell for any subsystem.
+asyncssh.SSHServerProcess.subsystem_requested = lambda _, name: name == "sftp"
+
+
 async def main():
     keys = [str(path) for path in sorted(Path(ROOT, "host").iterdir())
             if not path.suffix]

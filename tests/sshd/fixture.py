@@ -45,6 +45,7 @@ SSHD_CONFIG = """\
 AuthorizedKeysFile {dir}/authorized_keys
 Banner {dir}/banner
 Subsystem sftp internal-sftp -d {dir}/home
+Subsystem publickey {python} {here}/publickey.py {dir}
 SetEnv HOME={dir}/home
 AcceptEnv SSH2_TEST_*
 HostKeyAlgorithms +ssh-rsa
@@ -339,7 +340,8 @@ class Fixture:
             os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
         keys = "\n".join(f"HostKey {root}/host/{name}" for name in HOST_KEYS)
         config = root / "sshd_config"
-        config.write_text(SSHD_CONFIG.format(host_keys=keys, dir=root))
+        config.write_text(SSHD_CONFIG.format(
+            host_keys=keys, dir=root, python=sys.executable, here=HERE))
         argv = [tool("sshd"), "-i", "-e", "-f", str(config)]
         check = subprocess.run([argv[0], "-t", "-f", config],
                                check=False, capture_output=True, text=True)

@@ -32,6 +32,7 @@ from .exceptions import (
 from .fileinfo import FileInfo
 from .knownhost import KnownHost
 from .listener import Listener
+from .publickey import PublicKeySystem
 from .sftp import SFTP
 from .statinfo import StatInfo
 
@@ -216,6 +217,10 @@ class Session(Handle, binding.Session):
     @deprecated("scp_send64")
     def scp_send(self, path: "Path", mode: int, size: int) -> Channel | Any:
         return self.scp_send64(path, mode, size, 0, 0)
+
+    def publickey_init(self) -> PublicKeySystem | Any:
+        """The keys that may log in, if the server lets them be asked for."""
+        return super().publickey_init()
 
     def agent_init(self) -> Agent | Any:
         return super().agent_init()

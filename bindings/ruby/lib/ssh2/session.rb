@@ -71,6 +71,7 @@ module SSH2
     private alias_method :core_direct_tcpip_ex, :direct_tcpip_ex
     private alias_method :core_forward_listen, :forward_listen
     private alias_method :core_forward_listen_ex, :forward_listen_ex
+    private alias_method :core_publickey_init, :publickey_init
     private alias_method :core_scp_recv2, :scp_recv2
     private alias_method :core_scp_send64, :scp_send64
 
@@ -158,6 +159,12 @@ module SSH2
     # A new SFTP. With a block: the block's value, and it is closed.
     def sftp_init(&block)
       SSH2.closing(core_sftp_init, &block)
+    end
+
+    # The keys that may log in, a PublicKeySystem. With a block: the block's
+    # value, and it is shut down.
+    def publickey_init(&block)
+      SSH2.closing(core_publickey_init, &block)
     end
 
     # Receive a file: its bytes are to be read from the Channel, what it is

@@ -1,6 +1,6 @@
 """The types of ssh2.binding."""
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 class _HasDescriptor(Protocol):
