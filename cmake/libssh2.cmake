@@ -231,7 +231,7 @@ function(ssh2_add_source)
     set(BUILD_TESTING OFF)
     set(CRYPTO_BACKEND OpenSSL)
     set(ENABLE_ZLIB_COMPRESSION ON)
-    set(ENABLE_DEBUG_LOGGING OFF)
+    set(ENABLE_DEBUG_LOGGING ON)
     set(PICKY_COMPILER OFF)
     # Otherwise its public functions are marked as visible one by one.
     set(HIDE_SYMBOLS OFF)

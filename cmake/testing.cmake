@@ -6,7 +6,7 @@ set(SSH2_TEST_ENVIRONMENT PYTHONPATH=${SSH2_PYTHONPATH} RUBYLIB=${SSH2_RUBYLIB}
     SSH2_SANITIZE=${SSH2_SANITIZE})
 # What is known to be lost by some systems' libssh2 (see docs/libssh2.md).
 if(SSH2_LIBSSH2_KIND STREQUAL "source")
-    list(APPEND SSH2_TEST_ENVIRONMENT SSH2_TRUE_STATUS=1)
+    list(APPEND SSH2_TEST_ENVIRONMENT SSH2_TRUE_STATUS=1 SSH2_TRACE=1)
 endif()
 
 # The sanitizer's runtime: an interpreter that was not built with it must have

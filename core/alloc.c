@@ -40,7 +40,7 @@ take_pooled(s2_alloc *a, size_t size)
     void *p = i ? a->pool[i] : NULL;
 
     if (!p)
-        return malloc(i ? i * UNIT : size ? size : 1);
+        return malloc(i ? i * UNIT : size);
     memcpy(&a->pool[i], p, sizeof p);
     a->pooled -= i * UNIT;
     return p;
@@ -147,13 +147,15 @@ refuse(s2_alloc *a, size_t size)
 void *
 s2_alloc_new(s2_alloc *a, size_t size)
 {
-    void *p = refuse(a, size) ? NULL : take_pooled(a, size);
+    void *p = refuse(a, size) ? NULL : take_pooled(a, size + 1);
     s2_block *b;
 
     if (!p) {
         a->failed = a->keep = true;
         return NULL;
     }
+    /* Text in a packet ends with it, though nothing follows that ends it. */
+    ((char *)p)[size] = '\0';
     b = slot_of(a, p);
     if (b->p) { /* the one that was there has gone by free() */
         a->count -= !b->freed;
@@ -179,7 +181,7 @@ s2_alloc_free(s2_alloc *a, void *p)
     }
     size_t size = b->size;
     take_out(a, b);
-    give_pooled(a, p, size);
+    give_pooled(a, p, size + 1);
 }
 
 void *

@@ -41,6 +41,27 @@ borrowed_finish(s2_obj *obj)
 
 static const s2_type borrowed_type = {"channel", borrowed_finish, NULL, 0};
 
+static void
+unwanted_destroy(s2_obj *obj)
+{
+    obj->session->events.unwanted--;
+}
+
+static const s2_type unwanted_type = {"channel", channel_finish,
+                                      unwanted_destroy, 4};
+
+s2_channel *
+s2_channel_unwanted(s2_session *s, LIBSSH2_CHANNEL *raw)
+{
+    s2_channel *ch = s2_obj_new(&unwanted_type, sizeof *ch, s);
+
+    if (ch) {
+        ch->raw = raw;
+        s->events.unwanted++;
+    }
+    return ch;
+}
+
 s2_channel *
 s2_channel_new(void *parent, LIBSSH2_CHANNEL *raw, bool borrowed)
 {

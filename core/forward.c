@@ -79,13 +79,21 @@ listener_finish(s2_obj *obj)
 const s2_type s2_listener_type = {"listener", listener_finish, NULL, 2};
 
 static s2_listener *
-listener_new(s2_session *s, LIBSSH2_LISTENER *raw)
+listener_new(s2_op *op)
 {
-    s2_listener *l = s2_obj_new(&s2_listener_type, sizeof *l, s);
+    s2_listener *l = s2_obj_new(&s2_listener_type, sizeof *l, S2_SESSION(op));
 
-    if (l)
-        l->raw = raw;
+    if (l) {
+        l->raw = op->state;
+        l->port = (int)op->r[0];
+    }
     return l;
+}
+
+int
+s2_listener_port(s2_listener *l)
+{
+    return l->port;
 }
 
 enum { QUEUE = 16 }; /* libssh2's own choice */
@@ -117,7 +125,7 @@ static void
 listen_settle(s2_op *op, int rc)
 {
     if (rc >= 0)
-        s2_release(listener_new(S2_SESSION(op), op->state));
+        s2_release(listener_new(op));
     op->state = NULL;
 }
 
@@ -141,9 +149,9 @@ s2_session_forward_listen_ex(s2_session *s, int queue_maxsize, const char *host,
     op.settle = listen_settle;
     if ((err = s2_op_call(&op)))
         return err;
-    if (!(*out = listener_new(s, op.state)))
+    if (!(*out = listener_new(&op)))
         return s2_session_leak(s);
-    *result = (int)op.r[0];
+    *result = (*out)->port;
     return NULL;
 }
 

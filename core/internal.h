@@ -162,6 +162,50 @@ extern const s2_type s2_session_type, s2_channel_type, s2_sftp_type,
     s2_file_type, s2_listener_type, s2_knownhost_type, s2_entry_type,
     s2_agent_type, s2_identity_type;
 
+/* --- events: event.c ----------------------------------------------------- */
+
+typedef struct s2_event {
+    struct s2_event *next;
+    int kind;             /* LIBSSH2_CALLBACK_*, or S2_TRACE */
+    LIBSSH2_CHANNEL *raw; /* the first argument, if not NULL */
+    s2_value args[3];
+    size_t count;
+} s2_event;
+
+/* What is to be told to the language; the mutex is held for a few lines. */
+typedef struct s2_events {
+    pthread_mutex_t mutex;
+    s2_event *first, **last;
+    size_t messages, bytes, channels; /* in the queue */
+    size_t lost;                      /* lines of trace that were too many */
+    atomic_bool any;
+    uintptr_t teller; /* who tells, in whose waiting call; 0: nobody, none */
+    uint64_t call;
+    unsigned wanted;   /* a bit a kind; changed in turns */
+    unsigned unwanted; /* channels on their way back; the same */
+} s2_events;
+
+void s2_events_init(s2_events *q);
+void s2_events_drop(s2_events *q);
+void s2_events_destroy(s2_events *q);
+void s2_events_start(s2_session *s);
+void s2_events_stop(s2_session *s);
+bool s2_events_due(s2_session *s); /* and nobody is telling them */
+bool s2_events_begin(s2_session *s, uintptr_t caller, uint64_t call);
+bool s2_events_within(s2_session *s, uintptr_t caller, uint64_t call);
+s2_event *s2_events_next(s2_session *s);
+void s2_events_end(s2_session *s);
+void s2_event_free(s2_event *e);
+bool s2_can_trace(void);
+
+#ifdef S2_HAVE_libssh2_session_callback_set2
+#define S2_SET_CALLBACK(raw, kind, fn)                                         \
+    libssh2_session_callback_set2(raw, kind, (libssh2_cb_generic *)(fn))
+#else
+#define S2_SET_CALLBACK(raw, kind, fn)                                         \
+    libssh2_session_callback_set(raw, kind, (void *)(fn))
+#endif
+
 /* --- operations: op.c ---------------------------------------------------- */
 
 /* Calls that exclude each other inside libssh2 share a scope. */
@@ -259,8 +303,7 @@ int s2_record_advance(s2_session *s, s2_scope *scope);
 void s2_op_call_out(s2_op *op, void (*fn)(void *), void *arg);
 /* So call back whoever made the call.  False where there is no answer: it
  * raised, or nobody is there any more. */
-bool s2_op_ask(s2_op *op, const s2_value *args, size_t count,
-               s2_value *answer);
+bool s2_op_ask(s2_op *op, const s2_value *args, size_t count, s2_value *answer);
 
 /* --- Session ------------------------------------------------------------- */
 
@@ -279,8 +322,9 @@ struct s2_session {
     bool held;                    /* language code is in a callback */
     uintptr_t holder, caller;     /* whose; who has the turn */
     s2_op *asking;                /* the call that libssh2 calls back for */
-    s2_error *dead;               /* why the session is over; NULL: it is not */
-    _Atomic(s2_obj *) dropped;    /* pushed by any thread, without a lock */
+    s2_events events;
+    s2_error *dead;            /* why the session is over; NULL: it is not */
+    _Atomic(s2_obj *) dropped; /* pushed by any thread, without a lock */
     s2_obj *parked;
     unsigned generation;     /* of the process that made it */
     bool shaken;             /* the handshake went through */
@@ -368,6 +412,7 @@ struct s2_channel {
 struct s2_listener {
     s2_obj obj;
     LIBSSH2_LISTENER *raw; /* NULL once cancelled */
+    int port;
     s2_scope scope;
 };
 
@@ -396,6 +441,8 @@ s2_error *s2_knownhost_types(s2_knownhost *kh, const char *host, int port,
 int s2_file_give_back(s2_file *f);
 /* Call an op that makes a channel of the session, in op->state. */
 s2_error *s2_channel_call(s2_op *op, s2_channel **out);
+/* A channel to be closed; the session counts those. */
+s2_channel *s2_channel_unwanted(s2_session *s, LIBSSH2_CHANNEL *raw);
 s2_channel *s2_channel_new(void *parent, LIBSSH2_CHANNEL *raw, bool borrowed);
 /* For a step: nothing will be answered any more, and what is sent is lost. */
 bool s2_closed_by_peer(s2_op *op, LIBSSH2_CHANNEL *raw);

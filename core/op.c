@@ -27,7 +27,8 @@ typedef struct call {
     bool blocking, polls;
     bool begun;    /* the step was tried: it may have left state behind */
     bool finished; /* the result is there; only the queue is to be sent */
-    enum { NOT_RUN, DONE, WAIT } state;
+    bool inside;   /* called from a callback that holds the session */
+    enum { NOT_RUN, DONE, WAIT, TELL } state;
     s2_error *err;
     int fd, directions; /* what to wait for, */
     int64_t until;      /* and how long; 0: for ever */
@@ -74,8 +75,20 @@ plain_caller(void *ctx)
     return (uintptr_t)&self;
 }
 
-static s2_host host = {plain_run,   plain_wait,   plain_polls,
-                       plain_check, plain_caller, NULL};
+static int
+plain_notify(void *ctx, s2_session *s, int kind, const s2_value *args,
+             size_t count)
+{
+    (void)ctx;
+    (void)s;
+    (void)kind;
+    (void)args;
+    (void)count;
+    return 0;
+}
+
+static s2_host host = {plain_run,    plain_wait,   plain_polls, plain_check,
+                       plain_caller, plain_notify, NULL};
 
 void
 s2_set_host(const s2_host *h)
@@ -85,6 +98,7 @@ s2_set_host(const s2_host *h)
     host.polls = h->polls ? h->polls : plain_polls;
     host.check = h->check ? h->check : plain_check;
     host.caller = h->caller ? h->caller : plain_caller;
+    host.notify = h->notify ? h->notify : plain_notify;
     host.ctx = h->ctx;
 }
 
@@ -488,6 +502,14 @@ set_deadline(call *c)
         patient && (!c->over || patient < c->over) ? patient : c->over;
 }
 
+/* May a waiting call let callbacks use the session?  They might want the scope
+ * of one that is amid a request, whose answer comes soon. */
+static bool
+may_tell(const call *c)
+{
+    return !c->s->held && (!c->op->scope || (c->op->flags & S2_BULK));
+}
+
 /* Wait for a scope (need 0) or for the socket; or leave, where waiting is not
  * wanted or its time is over. */
 static int
@@ -509,6 +531,8 @@ wait_for(call *c, const s2_scope *scope, int need)
         return leave(c, s2_error_new(S2_C_AllocError, LIBSSH2_ERROR_ALLOC,
                                      c->op->func, NULL,
                                      "no descriptors left to wait with"));
+    if (may_tell(c) && s2_events_due(s))
+        return TELL;
     w->scope = scope;
     w->need = need;
     w->next = s->waiters;
@@ -540,7 +564,8 @@ wait_for_step(call *c, const s2_op *op)
             need |= LIBSSH2_SESSION_BLOCK_OUTBOUND;
         return wait_for(c, NULL, need);
     }
-    state = wait_for(c, NULL, 0);
+    if ((state = wait_for(c, NULL, 0)) != WAIT)
+        return state;
     c->fd = op->wait_fd;
     c->directions = op->wait_directions;
     again = op->wait_ms ? s2_now() + op->wait_ms : 0;
@@ -604,7 +629,8 @@ unusable(call *c)
         for (s2_obj *o = op->self; o; o = o->parent)
             if (atomic_load(&o->closed))
                 return closed_error(op, o);
-    if (s->held && s->holder == c->caller)
+    c->inside = s->held && s->holder == c->caller;
+    if (c->inside)
         return s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE, op->func,
                             NULL, "called from a callback of its own session");
     if (s->dead && !(op->flags & S2_AFTER_END))
@@ -841,8 +867,15 @@ turn(call *c)
         house_keeping(s);
     }
     if (op->scope) {
-        if (op->scope->live && op->scope->live != c->id)
+        if (op->scope->live && op->scope->live != c->id) {
+            if (s2_events_within(s, c->caller, op->scope->live))
+                return leave(c, s2_error_new(S2_C_BadUseError,
+                                             LIBSSH2_ERROR_BAD_USE, op->func,
+                                             about(op),
+                                             "the call that the callback came "
+                                             "in is not over"));
             return wait_for(c, op->scope, 0);
+        }
         op->scope->live = c->id;
         if (s->owed && !c->begun && claim_owed(c)) {
             c->finished = true;
@@ -906,7 +939,7 @@ drive(void *arg)
         s2_turn_lock(&c->s->turn);
         c->state = turn(c);
         end_turn(c);
-        if (c->state == DONE || !c->polls)
+        if (c->state != WAIT || !c->polls)
             return;
         ms = time_left(c);
         /* A signal just before poll() would else be seen only at the end. */
@@ -946,6 +979,33 @@ abandon(call *c)
     end_turn(c);
 }
 
+/* Tell the language what came, outside any turn: 0 or S2_RAISED. */
+static int
+tell(call *c)
+{
+    s2_session *s = c->s;
+    s2_event *e;
+    int rc = 0;
+
+    if (!s2_events_begin(s, c->caller, c->state == TELL ? c->id : 0))
+        return 0;
+    while (!rc && (e = s2_events_next(s))) {
+        s2_channel *ch = e->raw ? s2_channel_new(s, e->raw, false) : NULL;
+
+        if (e->raw)
+            e->args[0] = (s2_value){.kind = S2_CHANNEL, .channel = ch};
+        if (e->raw && !ch)
+            s2_error_free(s2_session_leak(s));
+        else
+            rc = host.notify(host.ctx, s, e->kind, e->args, e->count);
+        s2_release(ch);
+        s2_event_free(e);
+    }
+    if (rc)
+        s2_events_end(s);
+    return rc;
+}
+
 s2_error *
 s2_op_call(s2_op *op)
 {
@@ -981,7 +1041,9 @@ s2_op_call(s2_op *op)
             host.run(host.ctx, drive, &c);
         if (c.state == DONE)
             break;
-        if (c.state == NOT_RUN || (c.polls && !(op->flags & S2_LOCKED)))
+        if (c.state == TELL)
+            rc = tell(&c);
+        else if (c.state == NOT_RUN || (c.polls && !(op->flags & S2_LOCKED)))
             rc = host.check(host.ctx);
         else
             rc = host.wait(host.ctx, c.fd, c.waiter->fd[0], c.directions,
@@ -993,6 +1055,11 @@ s2_op_call(s2_op *op)
     }
     if (c.waiter)
         s2_waiter_put(c.waiter);
+    if (c.err != &s2_raised && !c.inside && s2_events_due(s) &&
+        tell(&c) == S2_RAISED) {
+        s2_error_free(c.err);
+        c.err = &s2_raised;
+    }
     s2_release(op->self);
     return c.err;
 }

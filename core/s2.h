@@ -121,31 +121,6 @@ void s2_list_free(s2_list *list);
 bool s2_buf_set(s2_buf *buf, const void *src, size_t len);
 bool s2_list_add(s2_list *list, const void *src, size_t len);
 
-/* --- the language's part: op.c ------------------------------------------- */
-
-enum { S2_READY, S2_TIMED_OUT, S2_RAISED };
-
-typedef struct s2_host {
-    /* Call fn(arg) with the interpreter's lock released, and never look at
-     * interrupts on the way back: fn may have taken bytes.  May return without
-     * having called fn when an interrupt is pending. */
-    void (*run)(void *ctx, void (*fn)(void *), void *arg);
-    /* Wait, lock held: until fd (-1: none) is ready for `directions`
-     * (LIBSSH2_SESSION_BLOCK_*), wake_fd is readable, or timeout_ms (-1: none)
-     * is over.  S2_RAISED when the language raised. */
-    int (*wait)(void *ctx, int fd, int wake_fd, int directions, int timeout_ms);
-    /* May the core poll inside run() in this call, instead of wait()? */
-    bool (*polls)(void *ctx);
-    /* Run what an interrupt asks for, lock held: 0 or S2_RAISED. */
-    int (*check)(void *ctx);
-    /* Who calls: a thread, or a fibre where the language has them. */
-    uintptr_t (*caller)(void *ctx);
-    void *ctx;
-} s2_host;
-
-/* Once, when the module loads; a NULL member keeps the plain C one. */
-void s2_set_host(const s2_host *host);
-
 /* --- objects: obj.c ------------------------------------------------------ */
 
 typedef struct s2_session s2_session;     /* one connection to one server */
@@ -198,6 +173,38 @@ typedef bool (*s2_call_fn)(void *ctx, const s2_value *args, size_t count,
 void s2_value_free(s2_value *value); /* its bytes and its items */
 /* Text or bytes, which stay where they are. */
 s2_value s2_value_lent(s2_kind kind, const void *src, size_t len);
+
+/* --- the language's part: op.c ------------------------------------------- */
+
+enum { S2_READY, S2_TIMED_OUT, S2_RAISED };
+enum { S2_TRACE = -1 }; /* the others are LIBSSH2_CALLBACK_* */
+
+typedef struct s2_host {
+    /* Call fn(arg) with the interpreter's lock released, and never look at
+     * interrupts on the way back: fn may have taken bytes.  May return without
+     * having called fn when an interrupt is pending. */
+    void (*run)(void *ctx, void (*fn)(void *), void *arg);
+    /* Wait, lock held: until fd (-1: none) is ready for `directions`
+     * (LIBSSH2_SESSION_BLOCK_*), wake_fd is readable, or timeout_ms (-1: none)
+     * is over.  S2_RAISED when the language raised. */
+    int (*wait)(void *ctx, int fd, int wake_fd, int directions, int timeout_ms);
+    /* May the core poll inside run() in this call, instead of wait()? */
+    bool (*polls)(void *ctx);
+    /* Run what an interrupt asks for, lock held: 0 or S2_RAISED. */
+    int (*check)(void *ctx);
+    /* Who calls: a thread, or a fibre where the language has them. */
+    uintptr_t (*caller)(void *ctx);
+    /* Tell what came of its own, lock held: `kind` is LIBSSH2_CALLBACK_* with
+     * that callback's arguments, or S2_TRACE with a line.  A session is known
+     * by its address only.  S2_RAISED: what was raised is not for the program
+     * to lose, and the call ends with it. */
+    int (*notify)(void *ctx, s2_session *s, int kind, const s2_value *args,
+                  size_t count);
+    void *ctx;
+} s2_host;
+
+/* Once, when the module loads; a NULL member keeps the plain C one. */
+void s2_set_host(const s2_host *host);
 
 /* --- library: session.c -------------------------------------------------- */
 
@@ -630,6 +637,43 @@ s2_error *s2_session_agent_auth(s2_session *s, const char *username);
  */
 s2_error *s2_session_open_session(s2_session *s, s2_channel **out);
 /*
+ * Say what is to be called when the server does something on its own.
+ *
+ * `cbtype` is LIBSSH2_CALLBACK_DISCONNECT (reason, message, language), _DEBUG
+ * (message, language, always_display), _IGNORE (message), _X11 (channel,
+ * shost, sport) or _AUTHAGENT (channel).  It is called between or after
+ * whatever calls on the session, by whoever makes them, one at a time, and may
+ * use the session.  What it raises is reported and does not end the call.
+ *
+ * Units      null: called no more, and such channels are closed.
+ * Ownership  the callback is kept by the session's own object.
+ * Errors     BadUseError: _MACERROR, since a packet with a wrong MAC is never
+ *            accepted; _SEND and _RECV, since handshake() takes an object that
+ *            reads and writes; FunctionMissingError: _AUTHAGENT before 1.11.
+ * Source     libssh2_session_callback_set2(3)
+ */
+s2_error *s2_session_callback_set(s2_session *s, int cbtype,
+                                  s2_call_fn callback, void *ctx_or_none);
+/*
+ * Say what libssh2 shall trace: LIBSSH2_TRACE_*, 0 for nothing.
+ *
+ * Errors     MethodNotSupported: it was built without debug logging.
+ * Source     libssh2_trace(3)
+ */
+s2_error *s2_session_trace(s2_session *s, int bitmask);
+/*
+ * Say what is to be called with each line of trace.
+ *
+ * It is called as any other event's callback.  What packets hold, commands and
+ * values of environment variables are left out.
+ *
+ * Units      null: the lines are thrown away.
+ * Ownership  the callback is kept by the session's own object.
+ * Source     libssh2_trace_sethandler(3)
+ */
+s2_error *s2_session_trace_sethandler(s2_session *s, s2_call_fn callback,
+                                      void *ctx_or_none);
+/*
  * Open a channel to a TCP port that the server can reach.
  *
  * The server is told that it is for 127.0.0.1, port 22.
@@ -957,6 +1001,8 @@ s2_error *s2_channel_get_exit_signal(s2_channel *ch, s2_buf *name,
 
 /* --- Listener: forward.c ------------------------------------------------- */
 
+/* The port that the server listens on. */
+int s2_listener_port(s2_listener *l);
 /*
  * Wait for a connection to the listener's port.
  *

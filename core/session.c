@@ -88,19 +88,6 @@ static LIBSSH2_RECV_FUNC(wire_recv)
     return s2_wire_recv(&s->wire, buffer, length);
 }
 
-static LIBSSH2_DISCONNECT_FUNC(keep_goodbye)
-{
-    s2_session *s = *abstract;
-
-    (void)session;
-    (void)reason;
-    (void)language;
-    (void)language_len;
-    free(s->goodbye);
-    if (message_len > 0 && message_len < 1024)
-        s->goodbye = strndup(message, (size_t)message_len);
-}
-
 s2_session *
 s2_session_create(void)
 {
@@ -113,15 +100,16 @@ s2_session_create(void)
     s->wire.fd = s->wire.user_fd = -1;
     s->generation = s2_generation;
     s2_turn_init(&s->turn);
+    s2_events_init(&s->events);
     atomic_init(&s->blocking, true);
     s->raw = libssh2_session_init_ex(alloc_new, alloc_free, alloc_resize, s);
     if (!s->raw) {
         s2_release(s);
         return NULL;
     }
-    SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_SEND, wire_send);
-    SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_RECV, wire_recv);
-    SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_DISCONNECT, keep_goodbye);
+    S2_SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_SEND, wire_send);
+    S2_SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_RECV, wire_recv);
+    s2_events_start(s);
     libssh2_session_set_blocking(s->raw, 0);
 #ifdef S2_HAVE_libssh2_session_set_read_timeout
     /* Deadlines are ours; libssh2 would give up on a slow answer. */
@@ -146,6 +134,8 @@ session_destroy(s2_obj *obj)
     s2_owed_drop(s, NULL);
     s->wire.ending = true;
     s->alloc.keep = true;
+    if (s->raw)
+        s2_events_stop(s);
     s2_record_drop(&s->scope);
     s2_parked_finish(s);
     if (s->raw)
@@ -155,6 +145,7 @@ session_destroy(s2_obj *obj)
     s2_alloc_end(&s->alloc);
     s2_wire_close(&s->wire);
     s2_turn_destroy(&s->turn);
+    s2_events_destroy(&s->events);
     s2_error_free(s->dead);
     for (int i = 0; i < S2_METHODS; i++)
         free(s->prefs[i]);
@@ -172,6 +163,7 @@ close_step(s2_op *op)
     s->ended |= !s->dead;
     s2_session_end(s, s2_error_new(S2_C_ClosedError, LIBSSH2_ERROR_BAD_USE,
                                    NULL, NULL, "the session is closed"));
+    s2_events_drop(&s->events);
     s2_session_wake_all(s);
     return 0;
 }

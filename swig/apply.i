@@ -38,7 +38,8 @@
 
 %apply const char *OR_NONE {
     const char *passphrase, const char *message, const char *salt,
-    const char *auth_proto, const char *auth_cookie
+    const char *auth_proto, const char *auth_cookie,
+    const char *const host /* any address, where one is listened on */
 };
 %apply const char *PATH {
     const char *path, const char *filename, const char *privatekey,

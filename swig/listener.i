@@ -3,6 +3,7 @@
 typedef struct s2_listener {
     %extend {
         ~s2_listener() { s2_release($self); }
+        int port();
         s2_error *forward_accept(s2_channel **out);
         s2_error *forward_cancel();
     }

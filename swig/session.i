@@ -93,17 +93,22 @@ typedef struct s2_session {
                                                         void *ctx);
         s2_error *agent_auth(const char *username);
 
+        s2_error *callback_set(int cbtype, s2_call_fn callback = NULL,
+                               void *ctx_or_none = NULL);
+        s2_error *trace(int bitmask);
+        s2_error *trace_sethandler(s2_call_fn callback = NULL,
+                                   void *ctx_or_none = NULL);
+
         s2_error *open_session(s2_channel **out);
         s2_error *direct_tcpip(const char *host, int port, s2_channel **out);
         s2_error *direct_tcpip_ex(const char *host, int port,
                                   const char *shost, int sport,
                                   s2_channel **out);
         s2_error *forward_listen(int port, s2_listener **out);
-        %apply const char *OR_NONE { const char *host };
-        s2_error *forward_listen_ex(int queue_maxsize, const char *host = NULL,
-                                    int port = 0, s2_listener **out = NULL,
+        s2_error *forward_listen_ex(int queue_maxsize,
+                                    const char *const host = NULL, int port = 0,
+                                    s2_listener **out = NULL,
                                     int *result = NULL);
-        %apply const char * { const char *host };
         s2_error *sftp_init(s2_sftp **out);
         s2_error *knownhost_init(s2_knownhost **out);
         s2_error *scp_recv2(const char *path, s2_channel **out,

@@ -129,6 +129,41 @@ call_python(void *ctx, const s2_value *args, size_t count, s2_value *answer)
     Py_XDECREF(tuple);
     return done;
 }
+
+/* Session's own module knows who wants to be told, by the session's address. */
+static int
+notify_python(void *ctx, s2_session *s, int kind, const s2_value *args,
+              size_t count)
+{
+    PyObject *module =
+        PyDict_GetItemString(PyImport_GetModuleDict(), "ssh2.session");
+    PyObject *find = NULL, *values = NULL, *found = NULL, *reply = NULL;
+    PyObject *callback = NULL, *given;
+
+    (void)ctx;
+    if (module)
+        find = PyObject_GetAttrString(module, "_told");
+    if (find)
+        values = values_of(args, count);
+    if (values)
+        found = PyObject_CallFunction(find, "KiO",
+                                      (unsigned long long)(uintptr_t)s, kind,
+                                      values);
+    if (found && PyArg_ParseTuple(found, "|OO", &callback, &given) && callback)
+        reply = PyObject_CallObject(callback, given);
+    if (PyErr_Occurred() &&
+        PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) {
+        PyErr_Clear();
+        PyErr_SetInterrupt(); /* once the call is over */
+    } else if (PyErr_Occurred()) {
+        PyErr_WriteUnraisable(callback ? callback : find);
+    }
+    Py_XDECREF(reply);
+    Py_XDECREF(found);
+    Py_XDECREF(values);
+    Py_XDECREF(find);
+    return 0;
+}
 %}
 
 %define %call_in(name, or_none)

@@ -106,7 +106,8 @@ wait_ready(void *ctx, int fd, int wake_fd, int directions, int timeout_ms)
 %init %{
     {
         static const s2_host host = {run_unlocked, wait_ready, may_poll,
-                                     check_signals, caller, NULL};
+                                     check_signals, caller, notify_python,
+                                     NULL};
         s2_error *err;
 
         s2_set_host(&host);

@@ -88,6 +88,62 @@ call_ruby(void *ctx, const s2_value *args, size_t count, s2_value *answer)
 
     return protect(call_back, (VALUE)&c) == S2_READY;
 }
+
+struct telling {
+    s2_session *session;
+    int kind;
+    const s2_value *args;
+    size_t count;
+};
+
+/* Session's class knows the object of an address, and that whom to tell. */
+static VALUE
+tell(VALUE arg)
+{
+    const struct telling *t = (const struct telling *)arg;
+    VALUE address = ULL2NUM((uintptr_t)t->session);
+    VALUE session = rb_funcall(rb_path2class("SSH2::Session"),
+                               rb_intern("at"), 1, address);
+
+    if (!NIL_P(session))
+        rb_funcall(session, rb_intern("told"), 2, INT2NUM(t->kind),
+                   values_of(t->args, t->count, session));
+    return Qnil;
+}
+
+static int
+notify_ruby(void *ctx, s2_session *s, int kind, const s2_value *args,
+            size_t count)
+{
+    struct telling t = {s, kind, args, count};
+
+    (void)ctx;
+    return protect(tell, (VALUE)&t);
+}
+
+static void
+set_host(void)
+{
+    static const s2_host host = {host_run,    host_wait,   host_polls, host_check,
+                                 host_caller, notify_ruby, NULL};
+
+    pending = rb_obj_hide(rb_hash_new());
+    rb_gc_register_address(&pending);
+    s2_set_host(&host);
+}
+
+static VALUE
+address_of(VALUE module, VALUE session)
+{
+    (void)module;
+    return ULL2NUM((uintptr_t)object_of(session, SWIGTYPE_p_s2_session));
+}
+%}
+
+%init %{
+    set_host();
+    rb_define_private_method(rb_singleton_class(mSSH2), "address_of",
+                             address_of, 1);
 %}
 
 %define %call_in(name, or_none)

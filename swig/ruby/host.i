@@ -203,19 +203,4 @@ host_wait(void *ctx, int fd, int wake_fd, int directions, int timeout_ms)
         return S2_RAISED;
     return w.result;
 }
-
-static void
-set_host(void)
-{
-    static const s2_host host = {host_run,   host_wait,   host_polls,
-                                 host_check, host_caller, NULL};
-
-    pending = rb_obj_hide(rb_hash_new());
-    rb_gc_register_address(&pending);
-    s2_set_host(&host);
-}
-%}
-
-%init %{
-set_host();
 %}

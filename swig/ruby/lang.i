@@ -33,6 +33,8 @@ outcome(s2_error *err, VALUE self)
         raise_error(err);
     s2_error_free(err);
     directions = s2_directions(RTYPEDDATA_DATA(self));
+    if (is_pending())
+        raise_pending();
     return ID2SYM(directions & LIBSSH2_SESSION_BLOCK_OUTBOUND
                       ? rb_intern("wait_writable")
                       : rb_intern("wait_readable"));

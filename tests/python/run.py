@@ -125,6 +125,9 @@ class Verbs:
     def resigns(self, session, key, callback):
         return lambda data, _: session.sign_sk(data, key, "", callback)
 
+    def notes(self):
+        return self.recorded(lambda *_: None)
+
     def intrudes(self, session):
         return lambda *_: session.userauth_list("root")
 

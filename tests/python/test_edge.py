@@ -47,7 +47,8 @@ CLASSES = (Session, Channel, SFTP, SFTPHandle, SFTPAttributes, SFTPStatVFS,
 SWIG_OWN = {"this", "thisown"}
 # What a method may do with None, beside TypeError.
 TAKES_NONE = {"readdir", "readdir_ex", "get", "window_read_ex",
-              "window_write_ex", "userauth_list", "agent_auth"}
+              "window_write_ex", "userauth_list", "agent_auth",
+              "forward_agent", "trace_sethandler"}
 
 
 def names_of(cls):

@@ -142,6 +142,10 @@ class Verbs
     ->(data, _) { session.sign_sk(data, key, "", callback) }
   end
 
+  def notes
+    recorded { nil }
+  end
+
   def intrudes(session)
     ->(*) { session.userauth_list("root") }
   end

@@ -12,7 +12,8 @@
     harry     the word of the host trusted.example, whose key is ecdsa
     anyone    the keys of the fixture's user
 
-A command runs by /bin/sh; SFTP serves this machine's files.
+A command runs by /bin/sh; "@debug", "@ignore" and "@disconnect" have the server
+send such a message, "@x11 N" and "@agent N" have it open N channels.  SFTP serves this machine's files.
 """
 import asyncio
 import contextlib
@@ -101,9 +102,48 @@ async def feed(process, job):
     job.stdin.close()
 
 
+async def open_many(conn, kind, count):
+    """Open channels to the client: how many it closes by itself."""
+    ended = 0
+
+    class Session(asyncssh.SSHTCPSession):
+        def connection_lost(self, exc):
+            nonlocal ended
+            ended += 1
+    for _ in range(count):
+        if kind == "x11":
+            await conn.create_x11_connection(Session, "display", 7)
+        else:
+            await conn.create_agent_connection(Session)
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        if ended == count:
+            break
+    return ended
+
+
+async def act(process, verb, *words):
+    """What a server does of its own."""
+    conn, said = process.channel.get_connection(), ""
+    if verb == "@debug":
+        conn.send_debug("see here", "en", True)
+    elif verb == "@ignore":
+        conn.send_packet(asyncssh.constants.MSG_IGNORE,
+                         asyncssh.packet.String(b"no\0matter"))
+    elif verb == "@disconnect":
+        conn.disconnect(asyncssh.DISC_BY_APPLICATION, "that was all", "de")
+    else:
+        said = await open_many(conn, verb[1:], int(words[0]))
+    process.stdout.write(f"{said}\n".encode())
+    process.exit(0)
+
+
 async def serve(process):
     """Run the command, or a shell, with the channel as its three streams."""
     command = process.command
+    if command and command[0] == "@":
+        await act(process, *command.split())
+        return
     pipe = asyncio.subprocess.PIPE
     job = await asyncio.create_subprocess_exec(
         "/bin/sh", *(["-c", command] if command else []),

@@ -328,6 +328,8 @@ class Fixture:
         with contextlib.suppress(OSError):
             socket.getaddrinfo("localhost", None)
             self.env["SSH2_LOCALHOST"] = "1"
+        if shutil.which("xauth"):  # sshd cannot do without
+            self.env["SSH2_DISPLAY"] = f"{sys.executable} {HERE}/display.py"
         if pty_works():
             self.env["SSH2_PTY"] = "1"
         self.mounted = small_disk(root / "small")

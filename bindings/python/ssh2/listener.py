@@ -21,6 +21,11 @@ class Listener(Handle, binding.Listener):
         """The session that made it."""
         return self._session
 
+    @property
+    def port(self) -> int:  # type: ignore[override]
+        """The port that the server listens on."""
+        return super().port()
+
     def forward_accept(self) -> Channel | Any:
         """A channel for the next connection to the port."""
         channel: Any = super().forward_accept()

@@ -1,10 +1,15 @@
 """Sessions: one connection to one server."""
 
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
 from . import binding
 from ._handle import Handle, adopt, deprecated
-from ._pump import Pump, needs_pump
+from ._pump import Pump, needs_pump, start
 from .agent import Agent
 from .binding import (
     LIBSSH2_ERROR_TIMEOUT,
@@ -23,6 +28,7 @@ from .binding import (
 )
 from .channel import Channel
 from .exceptions import (
+    AgentConnectionError,
     ChannelError as ChannelError,
     KnownHostError as KnownHostError,
     PublicKeyInitError as PublicKeyInitError,
@@ -41,6 +47,25 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _Text = str | bytes
+
+
+_Call = Callable[..., object]
+_TRACE = -1
+_AUTHAGENT = getattr(binding, "LIBSSH2_CALLBACK_AUTHAGENT", 7)
+
+# By the address of the C object, which holds nothing of Python's.
+_listening: "WeakValueDictionary[int, Session]" = WeakValueDictionary()
+
+
+def _told(address: int, kind: int, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What C is to call for an event, and with what; or nothing."""
+    session = _listening.get(address)
+    callback = session and session.__dict__["_callbacks"].get(kind)
+    if not session or not callback:
+        return ()
+    if kind == binding.LIBSSH2_CALLBACK_DEBUG:
+        args = (*args[:2], bool(args[2]))
+    return callback, tuple(map(session._opened, args))
 
 
 class _Kind(int):
@@ -144,6 +169,59 @@ class Session(Handle, binding.Session):
     @deprecated("handshake")
     def startup(self, sock: Any) -> int:
         return self.handshake(sock)
+
+    def callback_set(self, cbtype: int, callback: _Call | None = None) -> int:
+        """Say what is to be called when the server does something by itself.
+
+        LIBSSH2_CALLBACK_DISCONNECT (reason, message, language), _DEBUG
+        (message, language, always_display), _IGNORE (message), _X11 (channel,
+        shost, sport) and _AUTHAGENT (channel).  What it raises goes to
+        sys.unraisablehook.
+        """
+        with self._keeping(cbtype, callback):
+            return super().callback_set(cbtype, callback)
+
+    def trace_sethandler(self, callback: _Call | None = None) -> int:
+        """Say what is to be called with each line of trace."""
+        with self._keeping(_TRACE, callback):
+            return super().trace_sethandler(callback)
+
+    @contextmanager
+    def _keeping(self, kind: int, callback: _Call | None) -> Iterator[None]:
+        """Keep a callback, unless it is refused."""
+        callbacks = self.__dict__.setdefault("_callbacks", {})
+        before = callbacks.get(kind)
+        if self.this:
+            _listening[int(self.this)] = self
+        callbacks[kind] = callback
+        try:
+            yield
+        except BaseException:
+            callbacks[kind] = before
+            raise
+
+    def forward_agent(self, path: str | None = None) -> int:
+        """Let the server's side use the agent at path, or SSH_AUTH_SOCK's.
+
+        It does so once Channel.request_auth_agent() asked for it.
+        """
+        where = path or os.environ.get("SSH_AUTH_SOCK")
+        if not where:
+            raise AgentConnectionError(
+                "forward_agent: SSH_AUTH_SOCK is not set"
+            )
+
+        def copy(channel: Channel) -> None:
+            sock = socket.socket(socket.AF_UNIX)
+            try:
+                sock.connect(where)
+            except OSError:
+                sock.close()
+                channel.close()
+                raise
+            start(channel, sock, [])
+
+        return self.callback_set(_AUTHAGENT, copy)
 
     def _opened(self, child: _T) -> _T:
         if isinstance(child, (Channel, Listener, SFTP)):

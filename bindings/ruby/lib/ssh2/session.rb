@@ -53,6 +53,31 @@ module SSH2
       SSH2.closing(session, &block)
     end
 
+    TRACE = -1
+    AUTHAGENT = 7 # older ones have no name for it, and say so
+    private_constant :TRACE, :AUTHAGENT
+
+    # The session at an address, for C, which holds none.
+    @listening = ObjectSpace::WeakMap.new
+
+    class << self
+      attr_reader :listening # :nodoc:
+
+      def at(address) # :nodoc:
+        listening[address]
+      end
+
+      # Copies a channel to and from an agent; holds no session.
+      def copying_to(path) # :nodoc:
+        lambda do |channel|
+          Pump.start(channel, UNIXSocket.new(path))
+        rescue SystemCallError
+          channel.close
+          raise
+        end
+      end
+    end
+
     alias closed? closed
     alias blocking? get_blocking
     alias blocking= set_blocking
@@ -64,6 +89,8 @@ module SSH2
 
     private alias_method :core_handshake, :handshake
     private alias_method :core_close, :close
+    private alias_method :core_callback_set, :callback_set
+    private alias_method :core_trace_sethandler, :trace_sethandler
     private alias_method :core_methods, :methods
     private alias_method :core_open_session, :open_session
     private alias_method :core_sftp_init, :sftp_init
@@ -105,6 +132,36 @@ module SSH2
       core_close
       @pump&.close
       nil
+    end
+
+    # Say what is to be called when the server does something by itself: with
+    # LIBSSH2_CALLBACK_DISCONNECT (reason, message, language), _DEBUG (message,
+    # language, always_display), _IGNORE (message), _X11 (channel, shost, sport)
+    # or _AUTHAGENT (channel). What it raises is a warning. nil: no more.
+    def callback_set(*args, **named, &block)
+      args << block if block
+      kind = args.fetch(0) { named[:cbtype] }
+      keeping(kind, args.fetch(1) { named[:callback] }) do
+        core_callback_set(*args, **named)
+      end
+    end
+
+    # Say what is to be called with each line of trace.
+    def trace_sethandler(*args, **named, &block)
+      args << block if block
+      keeping(TRACE, args.fetch(0) { named[:callback] }) do
+        core_trace_sethandler(*args, **named)
+      end
+    end
+
+    # Let the server's side use the agent at `path`, once
+    # Channel#request_auth_agent asked for it.
+    def forward_agent(path = ENV.fetch("SSH_AUTH_SOCK", nil))
+      unless path
+        raise AgentConnectionError, "forward_agent: SSH_AUTH_SOCK is not set"
+      end
+
+      callback_set(AUTHAGENT, Session.copying_to(path))
     end
 
     # What is called back may also be given as a block.
@@ -218,6 +275,29 @@ module SSH2
 
     def initialize_copy(_other)
       raise TypeError, "can't copy #{self.class}"
+    end
+
+    private
+
+    # Keep a callback, unless it is refused.
+    def keeping(kind, callback)
+      Session.listening[SSH2.__send__(:address_of, self)] = self
+      @callbacks ||= {}
+      before = @callbacks[kind]
+      @callbacks[kind] = callback
+      kept = false
+      yield.tap { kept = true }
+    ensure
+      @callbacks[kind] = before unless kept || !@callbacks
+    end
+
+    # C tells of an event.
+    def told(kind, args)
+      callback = @callbacks[kind] or return
+      args[2] = !args[2].zero? if kind == LIBSSH2_CALLBACK_DEBUG
+      callback.call(*args)
+    rescue StandardError => e
+      warn("#{inspect}: #{e.full_message(highlight: false)}")
     end
   end
 end
