@@ -1,8 +1,8 @@
 """How programs written for ssh2-python see it behave, subject by subject."""
-import contextlib
 import importlib
 import os
 import pathlib
+import pkgutil
 import socket
 import subprocess
 import sys
@@ -40,6 +40,7 @@ from ssh2.sftp import (
     LIBSSH2_FXF_WRITE,
 )
 from ssh2.sftp_handle import SFTPAttributes, SFTPStatVFS
+from ssh2.statinfo import StatInfo
 
 EAGAIN = -37
 WRITE = LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC | LIBSSH2_FXF_WRITE
@@ -64,9 +65,13 @@ def until(session, function, *args, **keywords):
 
 class Modules(unittest.TestCase):
     def test_any_of_them_brings_the_exceptions(self):
-        for name in ("session", "channel", "sftp", "sftp_handle", "agent",
-                     "pkey", "knownhost", "listener", "utils", "error_codes",
-                     "exceptions"):
+        names = {module.name for module in pkgutil.iter_modules(ssh2.__path__)
+                 if not module.name.startswith("_")}
+        self.assertLessEqual(
+            {"session", "channel", "sftp", "sftp_handle", "agent", "pkey",
+             "knownhost", "listener", "fileinfo", "statinfo", "utils",
+             "error_codes", "exceptions"}, names)
+        for name in sorted(names):
             subprocess.run(
                 [sys.executable, "-c", f"import ssh2.{name}\n"
                  "assert issubclass(ssh2.exceptions.Timeout, Exception)"],
@@ -158,6 +163,7 @@ class TextAndBytes(unittest.TestCase):
         key = pathlib.Path(KEY).read_text()
         for call in (lambda: handle.write("text"),
                      lambda: utils.find_eol("text\n", 0),
+                     lambda: shake().userauth_publickey(USER, "text"),
                      lambda: shake().userauth_publickey_frommemory(USER, key)):
             with self.assertRaises(TypeError):
                 call()
@@ -458,13 +464,16 @@ class Results(unittest.TestCase):
                 (lambda: handle.seek(5), None), (lambda: handle.tell(), 5),
                 (lambda: hosts.add(b"h", None, key, kind).name, b"h"),
                 (lambda: hosts.check(b"h", key, kind).key, key),
-                (lambda: Session().startup(sock), 0)]:
+                (lambda: Session().startup(sock), 0),
+                (lambda: type(self.session.scp_recv(KEY)[1]), StatInfo),
+                (lambda: self.session.scp_send(path_of("old"), 0o600, 1)
+                 .write("x"), (0, 1))]:
             with self.assertWarns(DeprecationWarning) as caught:
                 self.assertEqual(call(), wanted)
             self.assertEqual(caught.filename, __file__)
             self.assertIn("deprecated: use ", str(caught.warning))
-        with warnings.catch_warnings(action="error") \
-                if sys.version_info >= (3, 11) else contextlib.nullcontext():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
             self.assertEqual(channel.receive_window_adjust2(4096, 1), 0)
 
 
@@ -550,6 +559,18 @@ class Numbers(unittest.TestCase):
         for wrong in ("5", None):
             with self.assertRaises(TypeError):
                 there.set_timeout(wrong)
+            for times in ((wrong, 0), (0, wrong)):
+                with self.assertRaises(TypeError):
+                    there.scp_send64(path_of("times"), 0o600, 1, *times)
+
+    def test_times_may_be_floats(self):
+        path = path_of("times")
+        channel = connect().scp_send64(path, 0o600, 1, 1e9 + 0.5, 1e9 + 1.5)
+        channel.write("x")
+        channel.send_eof()
+        channel.wait_eof()
+        channel.wait_closed()
+        self.assertEqual(os.stat(path).st_mtime, 1e9)
 
 
 class PositionsAndKeywords(unittest.TestCase):
@@ -812,6 +833,9 @@ class Exceptions(unittest.TestCase):
         channel = there.open_session()
         self.raises("ChannelRequestDenied", channel.setenv, "NOT_ALLOWED", "x")
         self.raises("ChannelRequestDenied", channel.subsystem, "none")
+
+    def test_scp_of_a_missing_file(self):
+        self.raises("SCPProtocolError", connect().scp_recv2, "/none/at/all")
 
     def test_a_refused_forward(self):
         self.raises("ChannelFailure", connect().direct_tcpip, HOST,
