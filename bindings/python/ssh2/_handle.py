@@ -59,7 +59,9 @@ def adopt(cls: _C) -> _C:
     name = base.__name__
     base.__swig_destroy__ = getattr(_module, f"delete_{name}")
     getattr(_module, f"{name}_swigregister")(cls)
-    del base.__swig_destroy__, base.thisown
+    del base.__swig_destroy__
+    if hasattr(base, "thisown"):  # for the first time
+        del base.thisown
     if not hasattr(_module, f"new_{name}"):
         setattr(cls, "__init__", _refuse)
     return cls

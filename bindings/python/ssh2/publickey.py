@@ -20,7 +20,7 @@ def _bytes(value: str | _Bytes) -> bytes:
 class PublicKeyAttribute:
     """What is to be known of a key; mandatory: what must be understood."""
 
-    __slots__ = ("mandatory", "name", "value")
+    __slots__ = ("__weakref__", "mandatory", "name", "value")
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class PublicKeyAttribute:
 class PublicKeyList:
     """A key of the server's list: a copy, which nothing changes."""
 
-    __slots__ = ("_attrs", "_blob", "_name")
+    __slots__ = ("__weakref__", "_attrs", "_blob", "_name")
 
     def __init__(
         self, name: bytes, blob: bytes, attrs: Sequence[PublicKeyAttribute]
