@@ -45,7 +45,7 @@ OUT = {
 PLAIN = {
     "path": "String or an object with to_path",
     "sock": "IO, or an object with to_io or fileno, or Integer",
-    "callback": "Proc, or an object with call",
+    "callback": "a block, Proc, or an object with call",
     "boolish": "true or false",
 }
 HEAD = '''# What SSH2 has from C.
@@ -81,19 +81,36 @@ def say(text: str, params: Iterable[Param]) -> str:
     return re.sub(r"\bnull\b", "nil", text)
 
 
-def written(folder: Path) -> set[str]:
-    """The methods that Ruby's own files define, as their signatures tell."""
-    names: set[str] = set()
-    cls = ""
+def written(folder: Path) -> dict[str, set[str]]:
+    """The methods that Ruby's own files define, as their signatures tell.
+
+    What a module has is there in place of C's, where a class includes it.
+    """
+    names: dict[str, set[str]] = {}
+    included: list[tuple[str, str]] = []
     for path in sorted(folder.glob("**/*.rbs")):
+        scopes: list[str] = []
         for line in path.read_text(encoding="utf-8").splitlines():
             head = re.match(r" *(?:class|module) (\w+)", line)
             name = re.match(
-                r" *(?:def|attr_reader|alias) ([\w.?!=]+?)(?: |:|$)", line)
-            cls = head[1] if head else cls
-            if name:
-                names.add(f"{cls}.{name[1]}")
+                r" *(?:def|attr_reader|alias) ([\w.?!=<]+?)(?: |:|$)", line)
+            mixed = re.match(r" *include (\w+)", line)
+            if head:
+                scopes.append(head[1])
+            elif re.fullmatch(r" *end", line):
+                scopes.pop()
+            elif name:
+                names.setdefault(scopes[-1], set()).add(name[1])
+            elif mixed:
+                included.append((scopes[-1], mixed[1]))
+    for cls, module in included:
+        names.setdefault(cls, set()).update(names.get(module, ()))
     return names
+
+
+def block(param: Param) -> bool:
+    """May it be given as a block, too?  lib/ssh2/ sees to that."""
+    return param.word.startswith("s2_call_fn")
 
 
 class Writer:
@@ -137,22 +154,23 @@ class Writer:
     # --- signatures ---------------------------------------------------------
 
     def method(self, method: Method) -> str:
-        words = [f"{'?' * bool(p.default)}{self.given(p)} {p.name}"
+        words = [f"{'?' * bool(p.default or block(p))}{self.given(p)} {p.name}"
                  for p in method.params]
+        asked = " ?{ (*untyped) -> untyped }" * any(map(block, method.params))
         kind = self.result(method)
         if method.waits:
             kind = f"({kind} | wait)"
         own = "" if method.cls else "self."
-        return f"def {own}{method.name}: ({', '.join(words)}) -> {kind}"
+        return f"def {own}{method.name}: ({', '.join(words)}){asked} -> {kind}"
 
     def mine(self, cls: Class) -> list[Method]:
         """Those that Ruby's own files leave as they are."""
-        return [m for m in cls.methods
-                if f"{cls.name}.{m.name}" not in self.written]
+        written = self.written.get(cls.name, ())
+        return [m for m in cls.methods if m.name not in written]
 
     def members(self, cls: Class) -> list[str]:
         lines = []
-        if cls.made and f"{cls.name}.initialize" not in self.written:
+        if cls.made and "initialize" not in self.written.get(cls.name, ()):
             lines.append("def initialize: () -> void")
         for field in cls.fields:
             kind = "reader" if field.fixed else "accessor"
@@ -240,7 +258,8 @@ class Writer:
                                                    or said[-1] == "*")
 
     def definition(self, method: Method) -> list[str]:
-        words = [p.name + (f" = {self.default(p.default)}" if p.default else "")
+        words = [p.name + (f" = {self.default(p.default)}" if p.default else
+                           " = nil" if block(p) else "")
                  for p in method.params]
         own = "" if method.cls else "self."
         given = f"({', '.join(words)})" if words else ""

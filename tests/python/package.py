@@ -85,7 +85,8 @@ def main(options):
     wanted = {f"ssh2/{path.name}" for path in package.iterdir()
               if path.suffix in (".py", ".pyi", ".typed")}
     wanted |= {"ssh2/_binding", "ssh2/binding.py", "ssh2/binding.pyi",
-               "ssh2/error_codes.pyi", "ssh2/exceptions.pyi"}
+               "ssh2/constants.pyi", "ssh2/error_codes.pyi",
+               "ssh2/exceptions.pyi"}
     wanted |= {f"ssh2-{version}.dist-info/{name}"
                for name in ("METADATA", "WHEEL", "RECORD", "top_level.txt")}
     assert names == wanted, names ^ wanted
