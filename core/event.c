@@ -341,13 +341,13 @@ callback_set_step(s2_op *op)
 
     switch (op->n[0]) {
     case LIBSSH2_CALLBACK_X11:
-        S2_SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_X11, on ? on_x11 : NULL);
+        SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_X11, on ? on_x11 : NULL);
         break;
     case LIBSSH2_CALLBACK_DEBUG:
-        S2_SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_DEBUG, on ? on_debug : NULL);
+        SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_DEBUG, on ? on_debug : NULL);
         break;
     case LIBSSH2_CALLBACK_IGNORE:
-        S2_SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_IGNORE, on ? on_ignore : NULL);
+        SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_IGNORE, on ? on_ignore : NULL);
         break;
     case LIBSSH2_CALLBACK_DISCONNECT:
 #ifdef LIBSSH2_CALLBACK_AUTHAGENT
@@ -498,11 +498,11 @@ s2_session_trace_sethandler(s2_session *s, s2_call_fn callback,
 void
 s2_events_start(s2_session *s)
 {
-    S2_SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_DISCONNECT, on_disconnect);
+    SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_DISCONNECT, on_disconnect);
 #ifdef LIBSSH2_CALLBACK_AUTHAGENT
     /* Without a callback libssh2 refuses by a packet that is a byte too long,
      * for which sshd ends the connection. */
-    S2_SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_AUTHAGENT, on_authagent);
+    SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_AUTHAGENT, on_authagent);
 #endif
     libssh2_trace_sethandler(s->raw, s, on_trace);
 }
@@ -511,8 +511,8 @@ s2_events_start(s2_session *s)
 void
 s2_events_stop(s2_session *s)
 {
-    S2_SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_X11, NULL);
+    SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_X11, NULL);
 #ifdef LIBSSH2_CALLBACK_AUTHAGENT
-    S2_SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_AUTHAGENT, NULL);
+    SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_AUTHAGENT, NULL);
 #endif
 }

@@ -198,14 +198,6 @@ void s2_events_end(s2_session *s);
 void s2_event_free(s2_event *e);
 bool s2_can_trace(void);
 
-#ifdef S2_HAVE_libssh2_session_callback_set2
-#define S2_SET_CALLBACK(raw, kind, fn)                                         \
-    libssh2_session_callback_set2(raw, kind, (libssh2_cb_generic *)(fn))
-#else
-#define S2_SET_CALLBACK(raw, kind, fn)                                         \
-    libssh2_session_callback_set(raw, kind, (void *)(fn))
-#endif
-
 /* --- operations: op.c ---------------------------------------------------- */
 
 /* Calls that exclude each other inside libssh2 share a scope. */

@@ -107,8 +107,8 @@ s2_session_create(void)
         s2_release(s);
         return NULL;
     }
-    S2_SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_SEND, wire_send);
-    S2_SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_RECV, wire_recv);
+    SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_SEND, wire_send);
+    SET_CALLBACK(s->raw, LIBSSH2_CALLBACK_RECV, wire_recv);
     s2_events_start(s);
     libssh2_session_set_blocking(s->raw, 0);
 #ifdef S2_HAVE_libssh2_session_set_read_timeout
