@@ -82,16 +82,18 @@ open_step(s2_op *op)
 }
 
 static s2_file *
-file_new(s2_sftp *sftp, LIBSSH2_SFTP_HANDLE *raw, const char *path, size_t len)
+file_new(s2_sftp *sftp, LIBSSH2_SFTP_HANDLE *raw, const s2_op *op)
 {
     s2_file *f = s2_obj_new(&s2_file_type, sizeof *f, sftp);
 
-    if (f && !s2_buf_set(&f->path, path, len)) {
+    if (f && !s2_buf_set(&f->path, op->b[0].p, op->b[0].len)) {
         s2_release(f);
         f = NULL;
     }
-    if (f)
+    if (f) {
         f->raw = raw;
+        f->dir = op->n[2] == LIBSSH2_SFTP_OPENDIR;
+    }
     return f;
 }
 
@@ -102,7 +104,7 @@ open_settle(s2_op *op, int rc)
 
     if (rc < 0)
         return;
-    s2_release(file_new(sftp, op->state, op->b[0].p, op->b[0].len));
+    s2_release(file_new(sftp, op->state, op));
 }
 
 /* The handle counts from the very turn in which it came to be. */
@@ -132,7 +134,7 @@ open_call(s2_sftp *sftp, const char *path, unsigned long flags, long mode,
     op.settle = open_settle;
     if ((err = s2_op_call(&op)))
         return err;
-    *out = file_new(sftp, op.state, path, op.b[0].len);
+    *out = file_new(sftp, op.state, &op);
     return *out ? NULL : s2_session_leak(sftp->obj.session);
 }
 
@@ -197,13 +199,96 @@ file_op(s2_file *f, int (*step)(s2_op *), const char *func, unsigned flags)
     return op;
 }
 
+/* libssh2 takes either for the other, and its memory for what it is not. */
+static int
+expect(s2_op *op, bool dir)
+{
+    if (((s2_file *)op->self)->dir == dir)
+        return 0;
+    return s2_op_fail(op,
+                      s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE,
+                                   op->func, ((s2_file *)op->self)->path.data,
+                                   dir ? "not a directory's handle"
+                                       : "a directory's handle"));
+}
+
+static uint64_t
+position(const s2_file *f)
+{
+    return libssh2_sftp_tell64(f->raw) - (f->kept.len - f->kept_used);
+}
+
+/* Forget what was read, or is asked for, beyond it.  Told to go to where it
+ * thinks it is, libssh2 does nothing. */
+static void
+move_to(s2_file *f, uint64_t offset)
+{
+    s2_buf_free(&f->kept);
+    f->kept_used = 0;
+    f->ahead = false;
+    libssh2_sftp_seek64(f->raw, offset + 1);
+    libssh2_sftp_seek64(f->raw, offset);
+}
+
+static bool
+was_short(s2_op *op, ssize_t rc)
+{
+    char *text = NULL;
+
+    if (rc != LIBSSH2_ERROR_SFTP_PROTOCOL)
+        return false;
+    libssh2_session_last_error(S2_RAW(op), &text, NULL, 0);
+    return text && strstr(text, "Unexpected Offset");
+}
+
+/*
+ * Read, from a server that may give less than it was asked for, as one does of
+ * files that have no size (/proc).  What libssh2 has asked for ahead is then
+ * of no use: it fails at data that is not next, though it has taken what was,
+ * and takes an end that was told of a later place for that of the file.
+ */
+static ssize_t
+read_on(s2_op *op)
+{
+    s2_file *f = (s2_file *)op->self;
+
+    for (;;) {
+        size_t cap = f->limit && f->limit < op->cap ? f->limit : op->cap, got;
+        uint64_t at = libssh2_sftp_tell64(f->raw);
+        ssize_t n = libssh2_sftp_read(f->raw, op->dst, cap);
+        bool fell_short = was_short(op, n);
+
+        f->ahead = true;
+        got = (size_t)(libssh2_sftp_tell64(f->raw) - at);
+        if (got) {
+            f->got = got;
+            f->asked = false;
+        }
+        if (fell_short) {
+            /* Four times what is read is asked for at once. */
+            f->limit = f->got / 4 < cap ? f->got / 4 + 1 : cap / 2 + 1;
+            move_to(f, at + got);
+            if (got)
+                return (ssize_t)got;
+        } else if (n == 0 && at && !f->asked) {
+            move_to(f, at);
+            f->asked = true;
+        } else {
+            return n;
+        }
+    }
+}
+
 static int
 read_step(s2_op *op)
 {
     s2_file *f = (s2_file *)op->self;
     size_t kept = f->kept.len - f->kept_used;
     ssize_t n;
+    int rc = expect(op, false);
 
+    if (rc)
+        return rc;
     if (kept && !op->left) {
         if (kept > op->cap)
             kept = op->cap;
@@ -220,8 +305,7 @@ read_step(s2_op *op)
         if (!(op->dst = op->state))
             return s2_op_fail(op, &s2_no_memory);
     }
-    n = libssh2_sftp_read(f->raw, op->dst, op->cap);
-    op->r[0] = n;
+    op->r[0] = n = read_on(op);
     return n < 0 ? (int)n : 0;
 }
 
@@ -259,12 +343,6 @@ s2_file_read(s2_file *f, void *dst, size_t cap, size_t *len)
     return err;
 }
 
-static uint64_t
-position(const s2_file *f)
-{
-    return libssh2_sftp_tell64(f->raw) - (f->kept.len - f->kept_used);
-}
-
 /* --- writing ------------------------------------------------------------- */
 
 /* libssh2 queues what it is given and answers as the server acknowledges: the
@@ -273,12 +351,14 @@ static int
 write_step(s2_op *op)
 {
     s2_file *f = (s2_file *)op->self;
+    int rc = expect(op, false);
 
-    /* Where the reader is, not where libssh2 has read ahead for one who left. */
-    if (f->kept.len > f->kept_used)
-        libssh2_sftp_seek64(f->raw, position(f));
-    s2_buf_free(&f->kept);
-    f->kept_used = 0;
+    if (rc)
+        return rc;
+    /* Where the reader is, not where libssh2 has read ahead: it would take
+     * what it asked for there for acknowledgements. */
+    if (f->ahead)
+        move_to(f, position(f));
     while (op->done < op->b[0].len) {
         size_t left = op->b[0].len - op->done;
         ssize_t n;
@@ -332,8 +412,10 @@ readdir_step(s2_op *op)
 {
     s2_file *f = (s2_file *)op->self;
     struct s2_dirent *e = op->state;
-    int rc;
+    int rc = expect(op, true);
 
+    if (rc)
+        return rc;
     if (f->entry && !op->left) {
         op->state = f->entry;
         f->entry = NULL;
@@ -391,12 +473,11 @@ s2_file_readdir(s2_file *f, s2_buf *name, s2_buf *longname, s2_attrs *attrs)
 static int
 seek_step(s2_op *op)
 {
-    s2_file *f = (s2_file *)op->self;
+    int rc = expect(op, false);
 
-    s2_buf_free(&f->kept);
-    f->kept_used = 0;
-    libssh2_sftp_seek64(f->raw, (libssh2_uint64_t)op->n[0]);
-    return 0;
+    if (!rc)
+        move_to((s2_file *)op->self, (uint64_t)op->n[0]);
+    return rc;
 }
 
 s2_error *
@@ -411,8 +492,11 @@ s2_file_seek64(s2_file *f, uint64_t offset)
 static int
 tell_step(s2_op *op)
 {
-    op->r[0] = (int64_t)position((s2_file *)op->self);
-    return 0;
+    int rc = expect(op, false);
+
+    if (!rc)
+        op->r[0] = (int64_t)position((s2_file *)op->self);
+    return rc;
 }
 
 s2_error *

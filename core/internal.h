@@ -81,6 +81,8 @@ typedef struct s2_wire {
     int end_code;  /* LIBSSH2_ERROR_* once it is over, else 0 */
     int end_errno; /* why, or 0 for an orderly end */
     bool ending;   /* the session is being freed: make libssh2 give up */
+    int vain;      /* reads in a row, of one try, that found nothing */
+    bool spun;     /* too many: libssh2 was made to give up */
 } s2_wire;
 
 enum { S2_WIRE_ROOM = 65536 }; /* a bulk call waits while more is queued */
@@ -422,6 +424,10 @@ struct s2_file {
     s2_buf path;
     s2_buf kept; /* read for a caller who had left */
     size_t kept_used;
+    bool dir;                /* its handle is a directory's */
+    bool ahead;              /* libssh2 may have read, or asked for, more */
+    bool asked;              /* whether this is the end, once more */
+    size_t got, limit;       /* the last read; the most for the next, 0: all */
     struct s2_dirent *entry; /* the same, of a directory */
 };
 

@@ -683,6 +683,16 @@ house_keeping(s2_session *s)
         wake_readers(s);
 }
 
+/* libssh2 waits for an answer even then. */
+static bool
+ended_sftp(const s2_op *op)
+{
+    s2_sftp *sftp = sftp_of(op->self);
+
+    return sftp && sftp->raw &&
+           libssh2_channel_eof(libssh2_sftp_get_channel(sftp->raw)) == 1;
+}
+
 /* Try a step, and see what it has done to the session whatever it answers. */
 static int
 try_step(s2_session *s, s2_op *op)
@@ -694,6 +704,8 @@ try_step(s2_session *s, s2_op *op)
     op->wait_ms = 0;
     op->idle = op->flags & S2_STATELESS;
     s2_alloc_fresh(&s->alloc);
+    s->wire.vain = 0;
+    s->wire.spun = false;
     rc = op->step(op);
     if (s->wire.received != received)
         wake_readers(s);
@@ -701,6 +713,16 @@ try_step(s2_session *s, s2_op *op)
         if (!s->dead)
             s2_session_end(s, error_of(op, LIBSSH2_ERROR_DECRYPT));
         return s2_op_fail(op, dead_error(op));
+    } else if (rc < 0 && s->wire.spun && !s->wire.end_code) {
+        return s2_op_fail(op,
+                          s2_error_new(S2_C_ChannelClosedError,
+                                       LIBSSH2_ERROR_CHANNEL_CLOSED, op->func,
+                                       about(op), "ended amid an answer"));
+    } else if (rc == LIBSSH2_ERROR_EAGAIN && ended_sftp(op)) {
+        return s2_op_fail(op,
+                          s2_error_new(S2_C_ChannelClosedError,
+                                       LIBSSH2_ERROR_CHANNEL_CLOSED, op->func,
+                                       about(op), "the server has ended SFTP"));
     } else if (s->alloc.failed && !s->dead) {
         s2_session_end(s, &s2_no_memory);
         if (rc == LIBSSH2_ERROR_EAGAIN)

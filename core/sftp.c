@@ -444,6 +444,9 @@ link_call(s2_sftp *sftp, const char *path, const char *target, int type,
                            LIBSSH2_ERROR_BUFFER_TOO_SMALL, op.func, path,
                            "the answer is %d bytes long, %zu were allowed",
                            (int)op.r[0], max_len);
+    if (!err && text && !op.r[0])
+        err = s2_error_new(S2_C_SFTPProtocolError, LIBSSH2_ERROR_SFTP_PROTOCOL,
+                           op.func, path, "success, without a name");
     if (!err && text && !s2_buf_set(text, op.state, (size_t)op.r[0]))
         err = &s2_no_memory;
     free(op.state);

@@ -16,6 +16,7 @@
 #endif
 
 enum { QUEUE_MAX = 256 << 20 }; /* no honest call fills it */
+enum { IN_VAIN = 100000 };      /* nor reads so often in one try */
 
 s2_error *
 s2_wire_open(s2_wire *w, int fd, bool ours)
@@ -161,6 +162,19 @@ s2_wire_send(s2_wire *w, const void *src, size_t len)
     return (ssize_t)len;
 }
 
+/* Nothing there.  libssh2 asks again and again for the rest of an answer that
+ * its channel's end has cut short, or until a close is answered: an error, of
+ * which it remembers nothing, ends that. */
+static ssize_t
+nothing(s2_wire *w)
+{
+    if (++w->vain <= IN_VAIN)
+        return -EAGAIN;
+    w->vain = 0;
+    w->spun = true;
+    return -EIO;
+}
+
 ssize_t
 s2_wire_recv(s2_wire *w, void *dst, size_t cap)
 {
@@ -169,7 +183,7 @@ s2_wire_recv(s2_wire *w, void *dst, size_t cap)
     if (w->ending)
         return -ECONNRESET;
     if (w->end_code)
-        return -EAGAIN;
+        return nothing(w);
     do {
         n = recv(w->fd, dst, cap, 0);
         if (n < 0 && errno == ENOTSOCK)
@@ -177,11 +191,12 @@ s2_wire_recv(s2_wire *w, void *dst, size_t cap)
     } while (n < 0 && errno == EINTR);
     if (n > 0) {
         w->received += (uint64_t)n;
+        w->vain = 0;
         return n;
     }
     if (n == 0)
         over(w, LIBSSH2_ERROR_SOCKET_DISCONNECT, 0);
     else if (errno != EAGAIN && errno != EWOULDBLOCK)
         over(w, LIBSSH2_ERROR_SOCKET_RECV, errno);
-    return -EAGAIN;
+    return nothing(w);
 }

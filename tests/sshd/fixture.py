@@ -44,7 +44,7 @@ SSHD_CONFIG = """\
 {host_keys}
 AuthorizedKeysFile {dir}/authorized_keys
 Banner {dir}/banner
-Subsystem sftp internal-sftp -d {dir}/home
+Subsystem sftp {sftp}
 Subsystem publickey {python} {here}/publickey.py {dir}
 SetEnv HOME={dir}/home
 AcceptEnv SSH2_TEST_*
@@ -321,7 +321,7 @@ class Fixture:
         for kind in ("hashed", "wrong", "revoked", "empty"):
             self.env[f"SSH2_KNOWN_HOSTS_{kind.upper()}"] = \
                 str(root / f"known_hosts_{kind}")
-        ports = [self.start_sshd(), self.start_accounts(),
+        ports = [*self.start_sshd(), self.start_accounts(),
                  *self.start_peers()]
         write_known_hosts(root, [port for port in ports if port])
         self.start_agents()
@@ -341,23 +341,26 @@ class Fixture:
         if os.geteuid() == 0:
             os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
         keys = "\n".join(f"HostKey {root}/host/{name}" for name in HOST_KEYS)
-        config = root / "sshd_config"
-        config.write_text(SSHD_CONFIG.format(
-            host_keys=keys, dir=root, python=sys.executable, here=HERE))
-        argv = [tool("sshd"), "-i", "-e", "-f", str(config)]
-        check = subprocess.run([argv[0], "-t", "-f", config],
-                               check=False, capture_output=True, text=True)
-        if check.returncode:
-            sys.exit(f"fixture: sshd refuses to start: {check.stderr}")
-        sock, port = listener()
-        control = socket.socket(socket.AF_UNIX)
-        control.bind(str(root / "control"))
-        control.listen(16)
-        self.child(Sshd(argv, self.log, sock, control).run)
-        sock.close()
-        self.env["SSH2_PORT"] = str(port)
         self.env["SSH2_CONTROL"] = str(root / "control")
-        return port
+        for name, sftp in (("", f"internal-sftp -d {root}/home"),
+                           ("LIAR_", f"{sys.executable} {HERE}/liar.py")):
+            config = root / f"{name.lower()}sshd_config"
+            config.write_text(SSHD_CONFIG.format(
+                host_keys=keys, dir=root, python=sys.executable, here=HERE,
+                sftp=sftp))
+            argv = [tool("sshd"), "-i", "-e", "-f", str(config)]
+            check = subprocess.run([argv[0], "-t", "-f", config],
+                                   check=False, capture_output=True, text=True)
+            if check.returncode:
+                sys.exit(f"fixture: sshd refuses to start: {check.stderr}")
+            sock, port = listener()
+            control = socket.socket(socket.AF_UNIX)
+            control.bind(str(root / f"{name.lower()}control"))
+            control.listen(16)
+            self.child(Sshd(argv, self.log, sock, control).run)
+            sock.close()
+            self.env[f"SSH2_{name}PORT"] = str(port)
+            yield port
 
     def start_accounts(self):
         """The second server; none if its library is not installed."""

@@ -1,0 +1,266 @@
+#!/usr/bin/python3
+"""An SFTP server that lies as the path it is asked for says.
+
+A path "/<lie>/..." is answered by that lie; "/ok/..." honestly, of what it is:
+a directory if it ends in "dir", else a file of 300 000 bytes.  A handle lies as
+the path did that it was opened for.
+"""
+import os
+import struct
+import sys
+
+INIT, VERSION, OPEN, CLOSE, READ, WRITE = 1, 2, 3, 4, 5, 6
+LSTAT, FSTAT, SETSTAT, FSETSTAT, OPENDIR, READDIR = 7, 8, 9, 10, 11, 12
+STAT, READLINK, STATUS, HANDLE, DATA, NAME, ATTRS = 17, 19, 101, 102, 103, \
+    104, 105
+EXTENDED, EXTENDED_REPLY, REALPATH = 200, 201, 16
+SIZE = 300000
+
+
+def u32(n):
+    return struct.pack(">I", n)
+
+
+def text(data):
+    return u32(len(data)) + data
+
+
+def packet(kind, ident, body):
+    return u32(len(body) + 5) + bytes([kind]) + u32(ident) + body
+
+
+def status(ident, code=0, message=b"as you say"):
+    return packet(STATUS, ident, u32(code) + text(message) + text(b""))
+
+
+def attrs(directory=False):
+    mode = 0o40755 if directory else 0o100644
+    return u32(1 | 4) + struct.pack(">Q", SIZE) + u32(mode)
+
+
+def name(ident, names, count=None):
+    body = b"".join(text(n) + text(b"-rw " + n) + attrs() for n in names)
+    return packet(NAME, ident,
+                  u32(len(names) if count is None else count) + body)
+
+
+class Server:
+    def __init__(self):
+        self.handles, self.held = {}, []
+
+    def run(self):
+        while head := self.take(4):
+            body = self.take(struct.unpack(">I", head)[0])
+            kind = body[0]
+            if kind == INIT:
+                self.send(u32(5) + bytes([VERSION]) + u32(3))
+                continue
+            ident, rest = struct.unpack(">I", body[1:5])[0], body[5:]
+            length = struct.unpack(">I", rest[:4])[0]
+            what, rest = rest[4:4 + length], rest[4 + length:]
+            if kind == EXTENDED:
+                length = struct.unpack(">I", rest[:4])[0]
+                what = rest[4:4 + length]
+            if kind in (CLOSE, READ, WRITE, FSTAT, FSETSTAT, READDIR):
+                handle = self.handles.setdefault(what, [what, 0])
+                path = handle[0]
+            else:
+                handle, path = None, what
+            lie = path.split(b"/")[1].decode() if b"/" in path else "ok"
+            honest = self.honest(kind, ident, path, rest, handle)
+            answer = getattr(self, lie.replace("-", "_"), None)
+            self.send(answer(kind, ident, honest) if answer else honest)
+
+    def take(self, count):
+        data = b""
+        while len(data) < count:
+            more = os.read(0, count - len(data))
+            if not more:
+                sys.exit()
+            data += more
+        return data
+
+    def send(self, data):
+        while data:
+            data = data[os.write(1, data):]
+
+    def honest(self, kind, ident, path, rest, handle):
+        if kind in (OPEN, OPENDIR):
+            key = b"h%d" % len(self.handles)
+            self.handles[key] = [path, 0]
+            return packet(HANDLE, ident, text(key))
+        if kind == READ:
+            start, count = struct.unpack(">QI", rest[:12])
+            data = content(start, min(count, SIZE - start))
+            return packet(DATA, ident, text(data)) if data \
+                else status(ident, 1)
+        if kind == READDIR:
+            handle[1] += 1
+            return name(ident, [b".", b"..", b"a"]) if handle[1] == 1 \
+                else status(ident, 1)
+        if kind in (STAT, LSTAT, FSTAT):
+            return packet(ATTRS, ident, attrs(path.endswith(b"dir")))
+        if kind in (READLINK, REALPATH):
+            return name(ident, [path])
+        return status(ident)
+
+    # --- lies: each is given the honest answer ---
+
+    def silent(self, kind, ident, honest):
+        """Nothing, and nothing any more."""
+        return b""
+
+    def truncated(self, kind, ident, honest):
+        return honest[:-3]
+
+    def gone(self, kind, ident, honest):
+        self.send(honest[:len(honest) // 2])
+        sys.exit()
+
+    def other_id(self, kind, ident, honest):
+        return honest[:5] + u32(ident + 1000) + honest[9:]
+
+    def twice(self, kind, ident, honest):
+        return honest + honest
+
+    def unasked(self, kind, ident, honest):
+        return status(ident + 500, 4) + honest
+
+    def long_packet(self, kind, ident, honest):
+        return u32(0xfffffff0) + honest[4:]
+
+    def empty_packet(self, kind, ident, honest):
+        return u32(0) + honest
+
+    def short_packet(self, kind, ident, honest):
+        """A type, and a part of a number."""
+        return u32(3) + honest[4:7]
+
+    def only_id(self, kind, ident, honest):
+        return u32(5) + honest[4:9]
+
+    def other_type(self, kind, ident, honest):
+        kinds = {STATUS: ATTRS, HANDLE: NAME, DATA: NAME, NAME: DATA,
+                 ATTRS: HANDLE}
+        return honest[:4] + bytes([kinds.get(honest[4], 99)]) + honest[5:]
+
+    def unknown_type(self, kind, ident, honest):
+        return honest[:4] + bytes([77]) + honest[5:]
+
+    def bare_status(self, kind, ident, honest):
+        """A code without a message, as old servers send it."""
+        return packet(STATUS, ident, u32(3))
+
+    def odd_status(self, kind, ident, honest):
+        return packet(STATUS, ident, u32(4) + u32(0xffffff00) + b"x")
+
+    def strange_status(self, kind, ident, honest):
+        return status(ident, 4711)
+
+    def no_error(self, kind, ident, honest):
+        """Success, where something else was asked for."""
+        return status(ident, 0)
+
+    def end(self, kind, ident, honest):
+        return status(ident, 1)
+
+    def long_text(self, kind, ident, honest):
+        """The first length inside says more than there is."""
+        return honest[:9] + u32(0x7fffffff) + honest[13:]
+
+    def most_text(self, kind, ident, honest):
+        return honest[:9] + u32(0xffffffff) + honest[13:]
+
+    def no_text(self, kind, ident, honest):
+        return honest[:9] + u32(0) + honest[13:]
+
+    def long_handle(self, kind, ident, honest):
+        return packet(HANDLE, ident, text(b"h" * 1000)) \
+            if kind in (OPEN, OPENDIR) else honest
+
+    def no_handle(self, kind, ident, honest):
+        return packet(HANDLE, ident, text(b"")) \
+            if kind in (OPEN, OPENDIR) else honest
+
+    def more_data(self, kind, ident, honest):
+        return packet(DATA, ident, text(content(0, 100000))) \
+            if kind == READ else honest
+
+    def no_data(self, kind, ident, honest):
+        return packet(DATA, ident, text(b"")) if kind == READ else honest
+
+    def little_data(self, kind, ident, honest):
+        """Short reads, which are allowed."""
+        if kind != READ or honest[4] != DATA:
+            return honest
+        return packet(DATA, ident, text(honest[13:13 + 700]))
+
+    def reversed(self, kind, ident, honest):
+        """Four answers at a time, the last first, which is allowed."""
+        if kind != READ or honest[4] != DATA:
+            out, self.held = b"".join(reversed(self.held)), []
+            return out + honest
+        self.held.append(honest)
+        if len(self.held) < 4:
+            return b""
+        out, self.held = b"".join(reversed(self.held)), []
+        return out
+
+    def many_names(self, kind, ident, honest):
+        return name(ident, [b"a"], 0xffffffff) \
+            if honest[4] == NAME else honest
+
+    def no_names(self, kind, ident, honest):
+        return name(ident, []) if kind in (READDIR, READLINK, REALPATH) \
+            else honest
+
+    def two_names(self, kind, ident, honest):
+        return name(ident, [b"a", b"b"]) \
+            if kind in (READLINK, REALPATH) else honest
+
+    def long_name(self, kind, ident, honest):
+        return name(ident, [b"n" * 40000]) if honest[4] == NAME else honest
+
+    def endless(self, kind, ident, honest):
+        return name(ident, [b"again"]) if kind == READDIR else honest
+
+    def lying_attrs(self, kind, ident, honest):
+        bad = u32(0x8000000f) + bytes(8) + u32(0) * 5 + u32(0xffffffff)
+        if honest[4] == ATTRS:
+            return packet(ATTRS, ident, bad)
+        if kind == READDIR:
+            return packet(NAME, ident,
+                          u32(1) + text(b"a") + text(b"a") + bad)
+        return honest
+
+    def short_attrs(self, kind, ident, honest):
+        bad = u32(0x0f) + bytes(3)
+        if honest[4] == ATTRS:
+            return packet(ATTRS, ident, bad)
+        if kind == READDIR:
+            return packet(NAME, ident,
+                          u32(1) + text(b"a") + text(b"a") + bad)
+        return honest
+
+    def wrong_end(self, kind, ident, honest):
+        """An error in the middle of a file, or of a list."""
+        if kind == READ and honest[4] == DATA and self.odd():
+            return status(ident, 4)
+        return status(ident, 4) if kind == READDIR and \
+            honest[4] == STATUS else honest
+
+    def odd(self):
+        self.count = getattr(self, "count", 0) + 1
+        return self.count > 3
+
+
+def content(start, count):
+    return bytes((start + i) % 251 for i in range(max(0, count)))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["lies"]:
+        known = {"run", "take", "send", "honest", "odd"}
+        print(*(n for n in vars(Server) if n[0] != "_" and n not in known))
+    else:
+        Server().run()
