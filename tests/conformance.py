@@ -259,16 +259,14 @@ class Calls:
 
     def note(self, on, method, got):
         if isinstance(got, Error):
-            ours = "SSH2Error" in got.classes
-            end = "error" if ours else "refused"
-            name = got.classes[0] if ours else ""
+            end = "error" if "SSH2Error" in got.classes else "refused"
         else:
-            end, name = "again" if got is Again else "success", ""
+            end = "again" if got is Again else "success"
         if self.ended(on["id"]):
             end = "closed"
         elif method in CLOSERS and end == "success":
             self.closed.add(on["id"])
-        self.seen.add((on["is"], method, end, name))
+        self.seen.add((on["is"], method, end))
 
     def skip(self, case, need):
         for _, line in case.steps:

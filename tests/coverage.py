@@ -223,7 +223,7 @@ def main():
                       if tuple(call[:2]) in methods})
         skipped |= dict(calls["skipped"])
     alike = set.intersection(*sides)
-    for cls, name, outcome, _ in alike:
+    for cls, name, outcome in alike:
         seen[cls, name].add(outcome)
     wrong = exempt(methods, seen)
     table = Table(methods, seen, skipped)
