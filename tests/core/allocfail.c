@@ -1,8 +1,8 @@
 /*
- * Every allocation of one conversation made to fail in turn.
+ * Every allocation of two conversations made to fail in turn.
  *
  * usage: allocfail [first [step]]: fail allocation number first, first + step,
- * ... until a conversation needs no more.  A failure must come out as an error
+ * ... until each conversation needs no more.  A failure must come out as an error
  * and leave nothing behind; the sanitizers see to the rest.
  */
 #include "conversation.h"
@@ -16,6 +16,45 @@ const char *
 __lsan_default_suppressions(void)
 {
     return "leak:libcrypto\nleak:s2_alloc_new\n";
+}
+
+/* A file there and back by SCP, and the keys that the server keeps. */
+static s2_error *
+exchange(s2_session *s, const char *path)
+{
+    s2_channel *ch = NULL;
+    s2_publickey *pk = NULL;
+    s2_fileinfo info;
+    s2_value keys = {0};
+    char bytes[4096];
+    size_t n;
+    s2_error *err = log_in(s);
+
+    memset(bytes, 'x', sizeof bytes);
+    if (err ||
+        (err = s2_session_scp_send64(s, path, 0600, sizeof bytes, 1, 1, &ch)) ||
+        (err = s2_channel_write(ch, 0, bytes, sizeof bytes, &n)) ||
+        (err = s2_channel_wait_eof(ch)) || (err = s2_channel_close(ch)))
+        goto done;
+    s2_release(ch);
+    ch = NULL;
+    if ((err = s2_session_scp_recv2(s, path, &ch, &info)))
+        goto done;
+    do
+        err = s2_channel_read(ch, 0, bytes, sizeof bytes, &n);
+    while (!err && n);
+    if (err || (err = s2_channel_close(ch)) ||
+        (err = s2_session_publickey_init(s, &pk)) ||
+        (err = s2_publickey_add(pk, "k", 1, "b", 1, false, NULL)) ||
+        (err = s2_publickey_list_fetch(pk, &keys)) ||
+        (err = s2_publickey_remove(pk, "k", 1, "b", 1)))
+        goto done;
+    err = s2_publickey_shutdown(pk);
+done:
+    s2_value_free(&keys);
+    s2_release(pk);
+    s2_release(ch);
+    return err;
 }
 
 static s2_error *
@@ -70,6 +109,37 @@ done:
     return err;
 }
 
+/* Whether a failed allocation came out, each time. */
+static bool
+fail_in_turn(s2_error *(*talk)(s2_session *, const char *), const char *path,
+             long n, long step, long *tried)
+{
+    for (;; n += step, ++*tried) {
+        s2_session *s = s2_session_create();
+        bool failed;
+        s2_error *err;
+
+        s->alloc.fail_at = n;
+        err = talk(s, path);
+        failed = s->alloc.failed;
+        if (failed && !err && !s->dead) {
+            printf("allocation %ld failed, and nothing said so\n", n);
+            return false;
+        }
+        if (err && !failed) {
+            char *message = s2_error_message(err);
+
+            printf("failed without a cause: %s\n", message);
+            free(message);
+            return false;
+        }
+        s2_error_free(err);
+        s2_release(s);
+        if (!failed)
+            return true;
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -78,30 +148,9 @@ main(int argc, char **argv)
     char path[512];
 
     snprintf(path, sizeof path, "%s/allocfail", fixture("SSH2_TMP"));
-    for (;; n += step, tried++) {
-        s2_session *s = s2_session_create();
-        bool failed;
-        s2_error *err;
-
-        s->alloc.fail_at = n;
-        err = converse(s, path);
-        failed = s->alloc.failed;
-        if (failed && !err && !s->dead) {
-            printf("allocation %ld failed, and nothing said so\n", n);
-            return 1;
-        }
-        if (err && !failed) {
-            char *message = s2_error_message(err);
-
-            printf("failed without a cause: %s\n", message);
-            free(message);
-            return 1;
-        }
-        s2_error_free(err);
-        s2_release(s);
-        if (!failed)
-            break;
-    }
+    if (!fail_in_turn(converse, path, n, step, &tried) ||
+        !fail_in_turn(exchange, path, n, step, &tried))
+        return 1;
     if (s2_leaked) {
         printf("%zu blocks left behind by a whole conversation\n",
                (size_t)s2_leaked);

@@ -154,6 +154,121 @@ a_write_taken_up_again_writes_once(void)
     s2_release(s);
 }
 
+/* --- each call, left at each point --------------------------------------- */
+
+typedef struct scene {
+    s2_session *s;
+    s2_channel *ch;
+    s2_publickey *pk;
+    size_t sent;
+    char path[512];
+} scene;
+
+static s2_error *
+send_file(scene *now)
+{
+    return now->ch ? NULL
+                   : s2_session_scp_send64(now->s, now->path, 0600, 3, 1, 1,
+                                           &now->ch);
+}
+
+static s2_error *
+send_and_hear(scene *now)
+{
+    s2_error *err = send_file(now);
+    size_t n = 0;
+
+    if (!err)
+        err =
+            s2_channel_write(now->ch, 0, &"abc"[now->sent], 3 - now->sent, &n);
+    now->sent += n;
+    return err ? err : s2_channel_wait_eof(now->ch);
+}
+
+static s2_error *
+receive_file(scene *now)
+{
+    char bytes[100000];
+    s2_fileinfo info;
+    s2_error *err = NULL;
+    size_t n = 1;
+
+    if (!now->ch)
+        err =
+            s2_session_scp_recv2(now->s, fixture("SSH2_KEY"), &now->ch, &info);
+    while (!err && n)
+        err = s2_channel_read(now->ch, 0, bytes, sizeof bytes, &n);
+    return err;
+}
+
+static s2_error *
+receive_none(scene *now)
+{
+    s2_fileinfo info;
+    s2_error *err =
+        s2_session_scp_recv2(now->s, "/none at all", &now->ch, &info);
+
+    if (err && err->code == LIBSSH2_ERROR_SCP_PROTOCOL) {
+        s2_error_free(err);
+        err = NULL;
+    }
+    return err;
+}
+
+static s2_error *
+keep_keys(scene *now)
+{
+    return now->pk ? NULL : s2_session_publickey_init(now->s, &now->pk);
+}
+
+static s2_error *
+list_keys(scene *now)
+{
+    s2_value keys = {0};
+    s2_error *err = keep_keys(now);
+
+    if (!err && !s2_publickey_closed(now->pk))
+        err = s2_publickey_add(now->pk, "k", 1, "b", 1, true, NULL);
+    if (!err && !s2_publickey_closed(now->pk))
+        err = s2_publickey_list_fetch(now->pk, &keys);
+    s2_value_free(&keys);
+    return err ? err : s2_publickey_shutdown(now->pk);
+}
+
+/* Leave the call after so many tries: was it through by then? */
+static bool
+leave_after(s2_error *(*call)(scene *), int tries, bool go)
+{
+    scene now = {.s = begin(NULL)};
+    bool through = false;
+
+    snprintf(now.path, sizeof now.path, "%s/left", fixture("SSH2_TMP"));
+    s2_session_set_blocking(now.s, false);
+    for (int i = 0; i < tries && !through; i++) {
+        s2_error *err = call(&now);
+
+        through = !err;
+        left(err);
+        if (!through)
+            s2_poll(s2_session_fileno(now.s), -1, LIBSSH2_SESSION_BLOCK_INBOUND,
+                    1000);
+    }
+    s2_release(now.ch);
+    s2_release(now.pk);
+    s2_session_set_blocking(now.s, true);
+    if (go)
+        go_on(now.s);
+    s2_release(now.s);
+    return through;
+}
+
+static void
+a_call_can_be_left_at_any_point(s2_error *(*call)(scene *))
+{
+    for (int tries = 1; !leave_after(call, tries, true); tries++)
+        leave_after(call, tries, false);
+}
+
 int
 main(void)
 {
@@ -162,6 +277,12 @@ main(void)
     an_sftp_goes_with_an_opening_that_nobody_wants();
     a_file_opened_late_is_counted();
     a_write_taken_up_again_writes_once();
+    a_call_can_be_left_at_any_point(send_file);
+    a_call_can_be_left_at_any_point(send_and_hear);
+    a_call_can_be_left_at_any_point(receive_file);
+    a_call_can_be_left_at_any_point(receive_none);
+    a_call_can_be_left_at_any_point(keep_keys);
+    a_call_can_be_left_at_any_point(list_keys);
     printf("left: what was left behind did no harm\n");
     return 0;
 }
