@@ -28,7 +28,7 @@ module SSH2
     end
     alias identities get_identities
 
-    def inspect
+    def inspect # :nodoc:
       "#<#{self.class}>"
     end
   end
@@ -41,6 +41,7 @@ module SSH2
   class PublicKey
     include Record
 
+    # The names of all that it says.
     FIELDS = %i[blob comment].freeze
 
     # How many bytes the public key has.
@@ -48,13 +49,13 @@ module SSH2
       blob.bytesize
     end
 
-    def inspect
+    def inspect # :nodoc:
       "#<#{self.class} #{comment}>"
     end
 
     protected
 
-    def compared
+    def compared # :nodoc:
       blob
     end
   end

@@ -19,7 +19,7 @@ module SSH2
       # The channel it belongs to.
       attr_reader :channel
 
-      def initialize(channel)
+      def initialize(channel) # :nodoc:
         @channel = channel
       end
 
@@ -73,6 +73,7 @@ module SSH2
       result
     end
 
+    # Was it closed, or its session?
     def closed?
       @closed || session.closed?
     end
@@ -83,7 +84,7 @@ module SSH2
       name&.force_encoding(Encoding::UTF_8)
     end
 
-    def inspect
+    def inspect # :nodoc:
       "#<#{self.class} #{closed? ? 'closed' : 'open'}>"
     end
   end

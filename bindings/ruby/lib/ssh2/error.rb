@@ -19,10 +19,12 @@ module SSH2
   # done::        how many bytes had been written
   # errno::       the system's number for it, or nil
   module Error
+    # The system's number for it, or nil.
     def errno
       @errno || (super if defined?(super))
     end
 
+    # Function, path and text in a line.
     def to_s
       @message || super
     end

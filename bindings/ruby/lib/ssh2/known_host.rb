@@ -26,7 +26,7 @@ module SSH2
       checkp(host, -1, key, typemask)
     end
 
-    def inspect
+    def inspect # :nodoc:
       "#<#{self.class}>"
     end
   end
@@ -40,13 +40,15 @@ module SSH2
   class KnownHostEntry
     include Record
 
+    # The names of all that it says.
     FIELDS = %i[name key typemask].freeze
 
+    # Its name and its key.
     def to_s
       "#{name || '(hashed)'} #{key}"
     end
 
-    def inspect
+    def inspect # :nodoc:
       "#<#{self.class} #{name || '(hashed)'}>"
     end
   end

@@ -44,11 +44,12 @@ module SSH2
     end
     alias close forward_cancel
 
+    # Was it closed, or its session?
     def closed?
       @closed || session.closed?
     end
 
-    def inspect
+    def inspect # :nodoc:
       "#<#{self.class} #{closed? ? 'closed' : 'open'}>"
     end
 

@@ -12,7 +12,7 @@ module SSH2
       attrs.size
     end
 
-    def inspect
+    def inspect # :nodoc:
       "#<#{self.class} #{name.b.inspect} num_attrs=#{num_attrs}>"
     end
     alias_method :to_s, :inspect
@@ -66,11 +66,11 @@ module SSH2
       self
     end
 
-    def inspect
+    def inspect # :nodoc:
       "#<#{self.class}#{' closed' if closed?}>"
     end
 
-    def initialize_copy(_other)
+    def initialize_copy(_other) # :nodoc:
       raise TypeError, "can't copy #{self.class}"
     end
 

@@ -14,18 +14,18 @@ module SSH2
       compared.hash
     end
 
-    def initialize_copy(_other)
+    def initialize_copy(_other) # :nodoc:
       raise TypeError, "can't copy #{self.class}"
     end
 
-    def inspect
+    def inspect # :nodoc:
       shown = to_h.map { |name, value| "#{name}=#{value}" }
       "#<#{self.class} #{shown.join(' ')}>"
     end
 
     protected
 
-    def compared
+    def compared # :nodoc:
       to_h
     end
   end
@@ -39,6 +39,7 @@ module SSH2
   class SFTPAttributes
     include Record
 
+    # The names of all that it says.
     FIELDS = %i[flags filesize uid gid permissions atime mtime].freeze
 
     # Attributes that can only be set together.
@@ -53,6 +54,7 @@ module SSH2
 
     private alias_method :core_initialize, :initialize
 
+    # Attributes to set: those that are given by name.
     def initialize(**fields)
       core_initialize
       FLAGS.each do |names, flag|
@@ -65,19 +67,22 @@ module SSH2
       fields.each { |name, value| public_send(:"#{name}=", value) }
     end
 
-    def initialize_copy(other)
+    def initialize_copy(other) # :nodoc:
       core_initialize
       other.to_h.each { |name, value| public_send(:"#{name}=", value) }
     end
 
+    # Is it a directory?
     def directory?
       kind == LIBSSH2_SFTP_S_IFDIR
     end
 
+    # Is it a regular file?
     def file?
       kind == LIBSSH2_SFTP_S_IFREG
     end
 
+    # Is it a symbolic link?
     def symlink?
       kind == LIBSSH2_SFTP_S_IFLNK
     end
@@ -87,7 +92,7 @@ module SSH2
       permissions & 0o7777
     end
 
-    def inspect
+    def inspect # :nodoc:
       known = FLAGS.select { |_, flag| flags & flag != 0 }.keys.flatten
       shown = known.map do |name|
         value = public_send(name)
@@ -110,6 +115,7 @@ module SSH2
   class SFTPStatVFS
     include Record
 
+    # The names of all that it says.
     FIELDS = %i[f_bsize f_frsize f_blocks f_bfree f_bavail f_files f_ffree
                 f_favail f_fsid f_flag f_namemax].freeze
   end
@@ -122,10 +128,11 @@ module SSH2
   class FileInfo
     include Record
 
+    # The names of all that it says.
     FIELDS = %i[st_size st_mode st_ino st_nlink st_uid st_gid st_rdev st_blksize
                 st_blocks st_atime st_mtime st_ctime].freeze
 
-    def inspect
+    def inspect # :nodoc:
       format("#<%s st_size=%d st_mode=0o%o>", self.class, st_size, st_mode)
     end
   end

@@ -8,7 +8,7 @@ module SSH2
   #       all.map { |prompt| prompt.echo? ? ask(prompt) : ask_secretly(prompt) }
   #     end
   class Prompt < String
-    def initialize(text, echo)
+    def initialize(text, echo) # :nodoc:
       super(text)
       @echo = echo
     end
@@ -265,7 +265,7 @@ module SSH2
       io.wait(events, timeout) ? true : false
     end
 
-    def inspect
+    def inspect # :nodoc:
       state = if closed? then "closed"
               elsif authenticated? then "authenticated"
               else "not authenticated"
@@ -273,7 +273,7 @@ module SSH2
       "#<#{self.class} #{state}>"
     end
 
-    def initialize_copy(_other)
+    def initialize_copy(_other) # :nodoc:
       raise TypeError, "can't copy #{self.class}"
     end
 

@@ -95,17 +95,19 @@ module SSH2
       false
     end
 
+    # End SFTP; open files and directories are closed first.
     def close
       result = core_close
       @closed = true unless result
       result
     end
 
+    # Was it closed, or its session?
     def closed?
       @closed || session.closed?
     end
 
-    def inspect
+    def inspect # :nodoc:
       "#<#{self.class} #{closed? ? 'closed' : 'open'}>"
     end
 

@@ -86,6 +86,7 @@ module SSH2
       fstat.filesize
     end
 
+    # Close it; again: nothing is done.
     def close
       result = core_close
       @unread = nil unless result
@@ -102,7 +103,7 @@ module SSH2
       sftp.session
     end
 
-    def inspect
+    def inspect # :nodoc:
       "#<#{self.class} #{closed? ? 'closed' : 'open'}>"
     end
   end

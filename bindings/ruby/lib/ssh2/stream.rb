@@ -8,6 +8,7 @@ module SSH2
   #     channel.read(4) # => "2\n3\n"
   #     IO.copy_stream(channel, "rest") # => 3887
   module Reading
+    # How many bytes are read ahead at a time, at most.
     CHUNK = 65_536
 
     # With a length: that many bytes, fewer at the end, nil there. Without:
@@ -191,16 +192,19 @@ module SSH2
       core_write(*bytes, **named)
     end
 
+    # Write an object as text.
     def <<(object)
       write(object.to_s)
       self
     end
 
+    # Write objects as text.
     def print(*objects)
       write(objects.join)
       nil
     end
 
+    # Write objects as lines.
     def puts(*objects)
       lines = objects.flatten.map(&:to_s)
       lines = [""] if lines.empty?
@@ -208,11 +212,13 @@ module SSH2
       nil
     end
 
+    # Write a byte, or the first character of text.
     def putc(object)
       write(object.is_a?(Integer) ? [object & 255].pack("C") : object[0])
       object
     end
 
+    # Write objects by a format.
     def printf(format, *objects)
       print(format(format, *objects))
     end
@@ -222,10 +228,12 @@ module SSH2
       self
     end
 
+    # Nothing is held back: true.
     def sync
       true
     end
 
+    # Of no effect.
     def sync=(value); end
   end
 end
