@@ -1,11 +1,13 @@
 /*
- * Every allocation of two conversations made to fail in turn.
+ * Every allocation of three conversations made to fail in turn.
  *
  * usage: allocfail [first [step]]: fail allocation number first, first + step,
  * ... until each conversation needs no more.  A failure must come out as an error
  * and leave nothing behind; the sanitizers see to the rest.
  */
 #include "conversation.h"
+
+#include <openssl/evp.h>
 
 /* What libssh2 itself forgets where it runs out of memory, of its own and of
  * OpenSSL's, is out of our reach. */
@@ -109,6 +111,97 @@ done:
     return err;
 }
 
+/* Answer anything, with what no server takes; ctx counts. */
+static bool
+guess(void *ctx, const s2_value *args, size_t count, s2_value *answer)
+{
+    if (ctx)
+        ++*(int *)ctx;
+    (void)args;
+    (void)count;
+    if (answer->kind == S2_NUMBER)
+        answer->number = 1;
+    else if (answer->kind != S2_LIST)
+        return s2_buf_set(&answer->bytes, "guess", 5);
+    else
+        for (int64_t i = 0; i < answer->number; i++)
+            guess(NULL, NULL, 0, &answer->item[i]);
+    return true;
+}
+
+/* What a file of the fixture's keys holds. */
+static s2_buf
+key_file(const char *name)
+{
+    s2_buf text = {0};
+    char path[512], bytes[8192];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", fixture("SSH2_KEYS"), name);
+    if ((file = fopen(path, "rb"))) {
+        s2_buf_set(&text, bytes, fread(bytes, 1, sizeof bytes, file));
+        fclose(file);
+    }
+    return text;
+}
+
+/* NULL where the server refused an answer, as it shall. */
+static s2_error *
+refused(const s2_session *s, s2_error *err, int *asked)
+{
+    bool missing = err && err->cls == S2_C_FunctionMissingError;
+
+    if (!err || (!missing && err->cls != S2_C_AuthenticationError &&
+                 err->cls != S2_C_PublickeyUnverifiedError))
+        return err;
+    if (!missing && !s->alloc.failed && --*asked < 0) {
+        printf("nobody was asked\n");
+        exit(1);
+    }
+    s2_error_free(err);
+    return NULL;
+}
+
+/* Every way to be called back for what would let a user in. */
+static s2_error *
+knock(s2_session *s, const char *unused)
+{
+    unsigned char blob[1024];
+    s2_buf public = key_file("ecdsa.pub"), token = key_file("sk_ecdsa");
+    /* Without the byte that base64 is padded by. */
+    int blob_len =
+        EVP_DecodeBlock(blob, (unsigned char *)public.data + 20, 140) - 1;
+    int asked = 0;
+    s2_error *err = s2_session_connect(
+        s, fixture("SSH2_HOST"), atoi(fixture("SSH2_ASYNCSSH_PORT")), 20000,
+        fixture("SSH2_KNOWN_HOSTS"), true);
+
+    (void)unused;
+    if (!err)
+        err = refused(
+            s, s2_session_userauth_password(s, "olga", "stale", guess, &asked),
+            &asked);
+    if (!err)
+        err = refused(s,
+                      s2_session_userauth_keyboardinteractive_callback(
+                          s, "kate", guess, &asked),
+                      &asked);
+    if (!err)
+        err = refused(s,
+                      s2_session_userauth_publickey(
+                          s, "anyone", blob, (size_t)blob_len, guess, &asked),
+                      &asked);
+    if (!err && token.data)
+        err = refused(s,
+                      s2_session_userauth_publickey_sk(s, "anyone", NULL, 0,
+                                                       token.data, token.len,
+                                                       NULL, guess, &asked),
+                      &asked);
+    s2_buf_free(&public);
+    s2_buf_free(&token);
+    return err;
+}
+
 /* Whether a failed allocation came out, each time. */
 static bool
 fail_in_turn(s2_error *(*talk)(s2_session *, const char *), const char *path,
@@ -149,7 +242,9 @@ main(int argc, char **argv)
 
     snprintf(path, sizeof path, "%s/allocfail", fixture("SSH2_TMP"));
     if (!fail_in_turn(converse, path, n, step, &tried) ||
-        !fail_in_turn(exchange, path, n, step, &tried))
+        !fail_in_turn(exchange, path, n, step, &tried) ||
+        (getenv("SSH2_ASYNCSSH_PORT") &&
+         !fail_in_turn(knock, path, n, step, &tried)))
         return 1;
     if (s2_leaked) {
         printf("%zu blocks left behind by a whole conversation\n",
