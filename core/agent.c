@@ -32,7 +32,8 @@ enum {
 };
 
 /* What is in an op's b[], and in an agent's path[]. */
-enum { USER, PATH, BLOB };
+enum { USER, PATH, BLOB, DATA };
+enum { METHOD = USER };
 enum { WANTED, CONNECTED };
 
 struct s2_agent {
@@ -111,15 +112,19 @@ talk_settle(s2_op *op, int rc)
     free(t);
 }
 
+/* For a step: NULL where there is no memory for it. */
 static talk *
-talk_of(s2_op *op)
+talk_of(s2_op *op, s2_class cls, int code)
 {
     talk *t = op->state;
 
-    if (!t && (op->state = t = calloc(1, sizeof *t))) {
+    if (!t && (op->state = t = calloc(1, sizeof *t)))
         t->fd = -1;
-        t->cls = S2_C_AgentListIdentitiesError;
-        t->code = LIBSSH2_ERROR_AGENT_PROTOCOL;
+    if (t) {
+        t->cls = cls;
+        t->code = code;
+    } else {
+        s2_op_fail(op, &s2_no_memory);
     }
     return t;
 }
@@ -360,9 +365,9 @@ s2_agent_connect(s2_agent *agent)
     return err;
 }
 
-/* Call, once the agent is connected. */
+/* Call, once the agent is connected, about a key or none. */
 static s2_error *
-call_connected(s2_agent *agent, s2_class cls, s2_op *op)
+call_connected(s2_agent *agent, s2_identity *key, s2_class cls, s2_op *op)
 {
     s2_buf path = {0};
     s2_error *err = get(agent, op->func, CONNECTED, &path);
@@ -372,8 +377,14 @@ call_connected(s2_agent *agent, s2_class cls, s2_op *op)
                            "the agent is not connected");
     if (!op->path)
         op->path = path.data;
+    if (key)
+        s2_op_bytes(op, BLOB, key->blob.data, key->blob.len);
+    s2_retain(agent); /* another thread may drop either */
+    s2_retain(key);
     if (!err)
         err = call(op, path.data);
+    s2_release(key);
+    s2_release(agent);
     s2_buf_free(&path);
     return err;
 }
@@ -382,8 +393,9 @@ static int
 list_step(s2_op *op)
 {
     s2_agent *a = (s2_agent *)op->self;
-    talk *t = talk_of(op);
-    int rc = t ? list(op, t) : s2_op_fail(op, &s2_no_memory);
+    talk *t = talk_of(op, S2_C_AgentListIdentitiesError,
+                      LIBSSH2_ERROR_AGENT_PROTOCOL);
+    int rc = t ? list(op, t) : S2_FAILED;
 
     if (!rc) {
         s2_list_free(&a->keys);
@@ -399,7 +411,7 @@ s2_agent_list_identities(s2_agent *agent)
     s2_op op = S2_OP(agent, list_step, "list_identities", &agent->scope,
                      S2_EARLY | S2_AFTER_END | S2_SAME_SELF);
 
-    return call_connected(agent, S2_C_AgentListIdentitiesError, &op);
+    return call_connected(agent, NULL, S2_C_AgentListIdentitiesError, &op);
 }
 
 static int
@@ -448,42 +460,35 @@ s2_identity_comment(s2_identity *key)
 
 /* --- signing ------------------------------------------------------------- */
 
-static void
-ask_to_sign(talk *t, const s2_algorithm *alg, const unsigned char *data,
-            size_t len)
-{
-    const s2_buf *blob = &t->keys.item[t->tried];
-    unsigned char *p = t->frame + 4;
-
-    *p++ = SIGN_REQUEST;
-    p = put_string(p, blob->data, blob->len);
-    p = put_string(p, data, len);
-    p = put_u32(p, alg->flags);
-    t->out = (size_t)(p - t->frame);
-    put_u32(t->frame, t->out - 4);
-}
-
 /*
- * The part of the agent's answer that libssh2 wants: what follows the
- * algorithm's name, and for a hardware key its flags and counter too.
+ * Let the agent sign: 0 once *sig is what follows the algorithm's name, which
+ * for a security key is its flags and counter too; ALGO_UNSUPPORTED where the
+ * agent took another algorithm.
  */
 static int
-signature_of(s2_op *op, const s2_algorithm *alg, cursor c, cursor *sig)
+sign(s2_op *op, talk *t, const s2_algorithm *alg, cursor blob, cursor data,
+     cursor *sig)
 {
-    int type = take_byte(&c);
-    cursor name;
+    unsigned char *p = t->frame + 4;
+    int type, rc;
 
-    if (type != SIGN_RESPONSE)
+    if (blob.left + data.left > FRAME_LIMIT - 16)
+        return FAIL(op, "too much to sign: %zu bytes", data.left);
+    if (!t->out) {
+        *p++ = SIGN_REQUEST;
+        p = put_string(p, blob.at, blob.left);
+        p = put_string(p, data.at, data.left);
+        p = put_u32(p, alg->flags);
+        t->out = (size_t)(p - t->frame);
+        put_u32(t->frame, t->out - 4);
+    }
+    if ((rc = exchange(op, t, sig)))
+        return rc;
+    if ((type = take_byte(sig)) != SIGN_RESPONSE)
         return FAIL(op, "the agent refused to sign (answer %d)", type);
-    *sig = take_string(&c);
-    name = take_string(sig);
-    /* An old agent knows no flags: libssh2 tries again without. */
-    if (sig->at && !is(name, alg->name))
-        return alg->flags ? LIBSSH2_ERROR_ALGO_UNSUPPORTED
-                          : FAIL(op,
-                                 "the agent signed by another algorithm "
-                                 "than %s",
-                                 alg->name);
+    *sig = take_string(sig);
+    if (!is(take_string(sig), alg->name) && sig->at)
+        return LIBSSH2_ERROR_ALGO_UNSUPPORTED;
     if (strncmp(alg->name, "sk-", 3))
         *sig = take_string(sig);
     return sig->left && sig->left <= S2_PART_LIMIT
@@ -491,38 +496,44 @@ signature_of(s2_op *op, const s2_algorithm *alg, cursor c, cursor *sig)
                : FAIL(op, "the agent's signature is malformed");
 }
 
-static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(sign)
+static int
+other_algorithm(s2_op *op, const s2_algorithm *alg)
+{
+    return FAIL(op, "the agent signed by another algorithm than %s", alg->name);
+}
+
+static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(sign_for_libssh2)
 {
     s2_op *op = *abstract;
-    talk *t = op->state;
-    const s2_algorithm *alg =
-        s2_algorithm_of(s2_algorithm_asked(data, data_len));
+    s2_request r = s2_request_of(data, data_len);
+    const s2_algorithm *alg = s2_algorithm_of(r.algorithm);
     cursor c;
     int rc;
 
     (void)session;
-    if (!alg || data_len > FRAME_LIMIT / 2)
+    if (!alg)
         return LIBSSH2_ERROR_AGENT_PROTOCOL;
-    if (!t->out)
-        ask_to_sign(t, alg, data, data_len);
-    if ((rc = exchange(op, t, &c)) == LIBSSH2_ERROR_EAGAIN)
+    rc = sign(op, op->state, alg, r.blob, (cursor){data, data_len}, &c);
+    if (rc == LIBSSH2_ERROR_EAGAIN)
         return rc;
-    if (!rc && !(rc = signature_of(op, alg, c, &c)))
+    if (!rc)
         rc = s2_signature(op, c.at, c.left, sig, sig_len);
-    talk_end(t);
-    return rc;
+    talk_end(op->state);
+    /* An old agent knows no flags: libssh2 tries again without. */
+    return rc == LIBSSH2_ERROR_ALGO_UNSUPPORTED && !alg->flags
+               ? other_algorithm(op, alg)
+               : rc;
 }
 
 /* One key: 0, EAGAIN, S2_FAILED where the next may do, or another error. */
 static int
-try_key(s2_op *op, const s2_buf *blob)
+try_key(s2_op *op, cursor key)
 {
-    const cursor key = {(unsigned char *)blob->data, blob->len};
     int rc;
 
     if (!s2_key_known(key))
         return FAIL(op, "the agent's key is of no known type");
-    rc = s2_key_try(op, key, sign);
+    rc = s2_key_try(op, key, sign_for_libssh2);
     if (rc == LIBSSH2_ERROR_AUTHENTICATION_FAILED ||
         rc == LIBSSH2_ERROR_METHOD_NONE)
         return FAIL(op, "the server refused the key");
@@ -534,28 +545,27 @@ try_key(s2_op *op, const s2_buf *blob)
 static int
 auth_step(s2_op *op)
 {
-    bool all = !op->b[BLOB].p;
-    talk *t = talk_of(op);
+    talk *t = talk_of(op, S2_C_AgentListIdentitiesError,
+                      LIBSSH2_ERROR_AGENT_PROTOCOL);
+    cursor key = {op->b[BLOB].p, op->b[BLOB].len};
+    bool all = !key.at;
     int rc;
 
-    if (!t)
-        return s2_op_fail(op, &s2_no_memory);
-    if (!t->tried && (rc = s2_op_let_in(op)))
+    if (!t || (!t->tried && s2_op_let_in(op)))
+        return S2_FAILED;
+    if (all && !t->keys.count && (rc = list(op, t)))
         return rc;
-    if (!t->keys.count && all && (rc = list(op, t)))
-        return rc;
-    t->cls = S2_C_AgentAuthenticationError;
-    t->code = LIBSSH2_ERROR_AUTHENTICATION_FAILED;
-    if (!t->keys.count && !all &&
-        (!s2_list_add(&t->keys, op->b[BLOB].p, op->b[BLOB].len) ||
-         !s2_list_add(&t->keys, "", 0)))
-        return s2_op_fail(op, &s2_no_memory);
+    talk_of(op, S2_C_AgentAuthenticationError,
+            LIBSSH2_ERROR_AUTHENTICATION_FAILED);
+    if (!all)
+        return try_key(op, key);
     for (; t->tried < t->keys.count; t->tried += 2) {
+        const s2_buf *blob = &t->keys.item[t->tried];
+
         s2_error_free(op->error);
         op->error = NULL;
-        rc = try_key(op, &t->keys.item[t->tried]);
-        if (rc != S2_FAILED || op->error == &s2_no_memory || !all ||
-            given_up(op))
+        rc = try_key(op, (cursor){(unsigned char *)blob->data, blob->len});
+        if (rc != S2_FAILED || op->error == &s2_no_memory || given_up(op))
             return rc;
         talk_end(t);
     }
@@ -573,17 +583,10 @@ s2_agent_userauth(s2_agent *agent, const char *username, s2_identity *pkey)
 {
     s2_session *s = agent->obj.session;
     s2_op op = S2_OP(s, auth_step, "agent_userauth", &s->scope, 0);
-    s2_error *err;
 
-    s2_retain(agent); /* another thread may drop either */
-    s2_retain(pkey);
     s2_op_text(&op, USER, username);
-    s2_op_bytes(&op, BLOB, pkey->blob.data, pkey->blob.len);
     op.path = username;
-    err = call_connected(agent, S2_C_AgentConnectionError, &op);
-    s2_release(pkey);
-    s2_release(agent);
-    return err;
+    return call_connected(agent, pkey, S2_C_AgentConnectionError, &op);
 }
 
 s2_error *
@@ -594,4 +597,46 @@ s2_session_agent_auth(s2_session *s, const char *username)
     s2_op_text(&op, USER, username);
     op.path = username;
     return call(&op, getenv("SSH_AUTH_SOCK"));
+}
+
+static int
+sign_step(s2_op *op)
+{
+    talk *t =
+        talk_of(op, S2_C_AgentProtocolError, LIBSSH2_ERROR_AGENT_PROTOCOL);
+    cursor blob = {op->b[BLOB].p, op->b[BLOB].len}, c = blob;
+    cursor name = {op->b[METHOD].p, op->b[METHOD].len};
+    const s2_algorithm *alg;
+    int rc;
+
+    if (!t)
+        return S2_FAILED;
+    if (!name.at && is(name = take_string(&c), "ssh-rsa"))
+        name = (cursor){(unsigned char *)"rsa-sha2-512", 12};
+    alg = s2_algorithm_of(name);
+    rc = alg ? sign(op, t, alg, blob, (cursor){op->b[DATA].p, op->b[DATA].len},
+                    &c)
+             : LIBSSH2_ERROR_ALGO_UNSUPPORTED;
+    if (rc == LIBSSH2_ERROR_ALGO_UNSUPPORTED) {
+        t->cls = S2_C_AlgoUnsupportedError;
+        t->code = rc;
+        return alg ? other_algorithm(op, alg)
+                   : FAIL(op, "no such algorithm is known");
+    }
+    return rc || s2_buf_set(op->dst, c.at, c.left)
+               ? rc
+               : s2_op_fail(op, &s2_no_memory);
+}
+
+s2_error *
+s2_agent_sign(s2_agent *agent, s2_identity *pkey, const void *data,
+              size_t data_len, const char *method, s2_buf *bytes)
+{
+    s2_op op = S2_OP(agent, sign_step, "agent_sign", &agent->scope,
+                     S2_EARLY | S2_AFTER_END);
+
+    s2_op_text(&op, METHOD, method);
+    s2_op_bytes(&op, DATA, data, data_len);
+    op.dst = bytes;
+    return call_connected(agent, pkey, S2_C_AgentConnectionError, &op);
 }

@@ -1419,6 +1419,20 @@ s2_error *s2_agent_identity(s2_agent *agent, size_t index, s2_identity **out);
 s2_error *s2_agent_userauth(s2_agent *agent, const char *username,
                             s2_identity *pkey);
 /*
+ * Let a key of the agent sign data.
+ *
+ * Units      `method` is the name of an algorithm that the key can sign by;
+ *            null: the key's own, of which RSA has rsa-sha2-512.
+ * Blocking   until the agent answers.
+ * Returns    the signature without the name of its algorithm.
+ * Errors     AgentConnectionError: not connected; AgentProtocolError: refused,
+ *            or more than 256 KiB of data; AlgoUnsupportedError: no such
+ *            algorithm, or the agent signed by another.
+ * Source     libssh2_agent_sign(3); draft-miller-ssh-agent 3.6
+ */
+s2_error *s2_agent_sign(s2_agent *agent, s2_identity *pkey, const void *data,
+                        size_t data_len, const char *method, s2_buf *bytes);
+/*
  * Forget the agent that connect() found.
  *
  * Source     libssh2_agent_disconnect(3)

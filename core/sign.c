@@ -43,16 +43,12 @@ s2_algorithm_of(cursor name)
     return NULL;
 }
 
-/* What is signed to authenticate by a key: RFC 4252 7. */
-typedef struct request {
-    cursor algorithm, blob;
-} request;
-
-static request
-request_of(const void *data, size_t len)
+/* RFC 4252 7. */
+s2_request
+s2_request_of(const void *data, size_t len)
 {
     cursor c = {data, len};
-    request r;
+    s2_request r;
 
     take_string(&c); /* the session's identifier */
     take_byte(&c);
@@ -62,12 +58,6 @@ request_of(const void *data, size_t len)
     r.algorithm = take_string(&c);
     r.blob = take_string(&c);
     return r;
-}
-
-cursor
-s2_algorithm_asked(const void *data, size_t len)
-{
-    return request_of(data, len).algorithm;
 }
 
 bool
@@ -128,7 +118,7 @@ s2_key_try(s2_op *op, cursor blob,
 static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(sign_by_program)
 {
     s2_op *op = *abstract;
-    cursor name = s2_algorithm_asked(data, data_len);
+    cursor name = s2_request_of(data, data_len).algorithm;
     s2_value args[] = {s2_value_lent(S2_BYTES, data, data_len),
                        s2_value_lent(S2_TEXT, name.at, name.left)};
     s2_value answer = {.kind = S2_BYTES};
@@ -238,7 +228,7 @@ static LIBSSH2_RECV_FUNC(pretend)
 static LIBSSH2_USERAUTH_SK_SIGN_FUNC(note_token)
 {
     token *t = *abstract;
-    cursor blob = request_of(data, data_len).blob;
+    cursor blob = s2_request_of(data, data_len).blob;
     const char *text = application ? application : "";
 
     (void)session;

@@ -13,8 +13,13 @@ typedef struct s2_algorithm {
 } s2_algorithm;
 
 const s2_algorithm *s2_algorithm_of(cursor name); /* NULL: no known one */
-/* The name of the algorithm that libssh2 wants `data` to be signed by. */
-cursor s2_algorithm_asked(const void *data, size_t len);
+
+/* What libssh2 wants to be signed, and by which algorithm and key. */
+typedef struct s2_request {
+    cursor algorithm, blob;
+} s2_request;
+
+s2_request s2_request_of(const void *data, size_t len);
 /* Is the key of a type that libssh2 can be given? */
 bool s2_key_known(cursor blob);
 

@@ -21,6 +21,8 @@ typedef struct s2_agent {
         s2_error *list_identities();
         s2_error *identity(size_t index, s2_identity **out);
         s2_error *userauth(const char *username, s2_identity *pkey);
+        s2_error *sign(s2_identity *pkey, const void *data, size_t data_len,
+                       const char *method = NULL, s2_buf *bytes = NULL);
         s2_error *disconnect();
         s2_error *get_identity_path(s2_buf *text);
         s2_error *set_identity_path(const char *path);

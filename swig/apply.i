@@ -38,6 +38,7 @@
 
 %apply const char *OR_NONE {
     const char *passphrase, const char *message, const char *salt,
+    const char *method,
     const char *auth_proto, const char *auth_cookie,
     const char *const host /* any address, where one is listened on */
 };
