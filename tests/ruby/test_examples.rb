@@ -98,7 +98,7 @@ class TestExamples < Minitest::Test
 
   def test_every_class_has_an_example
     described = FILES.grep(/\.rb$/).flat_map do |file|
-      File.read(file).scan(/#{COMMENT}(?:  #.*\n)*  (?:class|module) (\w+)/)
+      File.read(file).scan(/#{COMMENT}(?:  #.*\n)*  (?:class |module )?(\w+)/)
     end
     classes = SSH2.constants.map { |name| SSH2.const_get(name) }
     classes.select! { |cls| cls.is_a?(Module) && !(cls <= Exception) }

@@ -56,6 +56,7 @@ KbdInteractiveAuthentication no
 UsePAM no
 StrictModes no
 PermitUserRC no
+MaxStartups 100
 AllowTcpForwarding yes
 AllowStreamLocalForwarding yes
 X11Forwarding yes

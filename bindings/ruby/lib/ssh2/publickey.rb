@@ -1,5 +1,8 @@
 module SSH2
   # What is to be known of a key; `mandatory`: what must be understood.
+  #
+  #     laptop = SSH2::PublicKeyAttribute.new("comment", "laptop")
+  #     laptop.mandatory # => false
   PublicKeyAttribute = Struct.new(:name, :value, :mandatory) do
     def initialize(name, value, mandatory = false)
       super
@@ -7,6 +10,10 @@ module SSH2
   end
 
   # A key of the server's list: its kind, the public key, and its attributes.
+  #
+  #     session.publickey_init do |keys|
+  #       keys.each { |key| puts "#{key.name}: #{key.num_attrs} attributes" }
+  #     end
   PublicKeyList = Struct.new(:name, :blob, :attrs) do
     def num_attrs
       attrs.size
@@ -20,6 +27,8 @@ module SSH2
 
   # The keys that may log in, kept by the server.
   #
+  #     agent.connect
+  #     blob = agent.identities.first.blob
   #     session.publickey_init do |keys|
   #       keys.add("ssh-ed25519", blob, false,
   #                [SSH2::PublicKeyAttribute.new("comment", "laptop")])
