@@ -235,7 +235,7 @@ def main():
     text = "\n".join([*table.lines, *wrong]) + "\n"
     (BUILD / "coverage.txt").write_text(text)
     print(text, end="")
-    return 1 if wrong else 0
+    return 1 if wrong or table.gaps else 0
 
 
 if __name__ == "__main__":

@@ -205,11 +205,12 @@ class Session(Handle, binding.Session):
 
         It does so once Channel.request_auth_agent() asked for it.
         """
-        where = path or os.environ.get("SSH_AUTH_SOCK")
-        if not where:
+        path = path or os.environ.get("SSH_AUTH_SOCK")
+        if not path:
             raise AgentConnectionError(
                 "forward_agent: SSH_AUTH_SOCK is not set"
             )
+        where = os.fspath(path)
 
         def copy(channel: Channel) -> None:
             sock = socket.socket(socket.AF_UNIX)

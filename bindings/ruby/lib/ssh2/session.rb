@@ -161,7 +161,7 @@ module SSH2
         raise AgentConnectionError, "forward_agent: SSH_AUTH_SOCK is not set"
       end
 
-      callback_set(AUTHAGENT, Session.copying_to(path))
+      callback_set(AUTHAGENT, Session.copying_to(File.path(path)))
     end
 
     # What is called back may also be given as a block.
