@@ -83,32 +83,13 @@ open_session_step(s2_op *op)
                                 LIBSSH2_CHANNEL_WINDOW_DEFAULT,
                                 LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0);
 
-    if (!raw)
-        return s2_op_null(op);
-    op->state = raw;
-    return 0;
+    return s2_op_made(op, raw);
 }
 
-/* A channel that nobody came back for is given back like any other. */
-static void
-open_settle(s2_op *op, int rc)
+void *
+s2_channel_make(s2_op *op)
 {
-    if (rc >= 0)
-        s2_release(s2_channel_new(S2_SESSION(op), op->state, false));
-    op->state = NULL;
-}
-
-s2_error *
-s2_channel_call(s2_op *op, s2_channel **out)
-{
-    s2_session *s = S2_SESSION(op);
-    s2_error *err;
-
-    op->settle = open_settle;
-    if ((err = s2_op_call(op)))
-        return err;
-    *out = s2_channel_new(s, op->state, false);
-    return *out ? NULL : s2_session_leak(s);
+    return s2_channel_new(S2_SESSION(op), op->state, false);
 }
 
 s2_error *
@@ -117,7 +98,7 @@ s2_session_open_session(s2_session *s, s2_channel **out)
     s2_op op = S2_OP(s, open_session_step, "libssh2_channel_open_ex", &s->scope,
                      S2_AUTHED);
 
-    return s2_channel_call(&op, out);
+    return s2_op_make(&op, s2_channel_make, out);
 }
 
 /* --- requests ------------------------------------------------------------ */
@@ -143,9 +124,8 @@ peer_closed(s2_op *op)
                                        op->path, "the server closed it"));
 }
 
-/* A request's result, unless no answer can come. */
-static int
-answered(s2_op *op, int rc)
+int
+s2_channel_answered(s2_op *op, int rc)
 {
     return rc == LIBSSH2_ERROR_EAGAIN && s2_closed_by_peer(op, S2_CHANNEL(op))
                ? peer_closed(op)
@@ -153,81 +133,11 @@ answered(s2_op *op, int rc)
 }
 
 static int
-pty_step(s2_op *op)
-{
-    return answered(op, libssh2_channel_request_pty_ex(
-                            S2_CHANNEL(op), op->b[0].p, (unsigned)op->b[0].len,
-                            op->b[1].p, (unsigned)op->b[1].len, (int)op->n[0],
-                            (int)op->n[1], (int)op->n[2], (int)op->n[3]));
-}
-
-s2_error *
-s2_channel_pty(s2_channel *ch, const char *term, const void *modes,
-               size_t modes_len, int width, int height, int width_px,
-               int height_px)
-{
-    s2_op op = S2_OP(ch, pty_step, "libssh2_channel_request_pty_ex",
-                     &ch->obj.session->scope, 0);
-
-    s2_op_text(&op, 0, term);
-    s2_op_bytes(&op, 1, modes, modes_len);
-    op.n[0] = width;
-    op.n[1] = height;
-    op.n[2] = width_px;
-    op.n[3] = height_px;
-    op.path = term;
-    return s2_op_call(&op);
-}
-
-static int
-pty_size_step(s2_op *op)
-{
-    return libssh2_channel_request_pty_size_ex(S2_CHANNEL(op), (int)op->n[0],
-                                               (int)op->n[1], (int)op->n[2],
-                                               (int)op->n[3]);
-}
-
-s2_error *
-s2_channel_pty_size(s2_channel *ch, int width, int height, int width_px,
-                    int height_px)
-{
-    s2_op op = S2_OP(ch, pty_size_step, "libssh2_channel_request_pty_size_ex",
-                     &ch->writing, S2_BULK);
-
-    op.n[0] = width;
-    op.n[1] = height;
-    op.n[2] = width_px;
-    op.n[3] = height_px;
-    return s2_op_call(&op);
-}
-
-static int
-setenv_step(s2_op *op)
-{
-    return answered(
-        op, libssh2_channel_setenv_ex(S2_CHANNEL(op), (char *)op->b[0].p,
-                                      (unsigned)op->b[0].len, op->b[1].p,
-                                      (unsigned)op->b[1].len));
-}
-
-s2_error *
-s2_channel_setenv(s2_channel *ch, const char *varname, const char *value)
-{
-    s2_op op = S2_OP(ch, setenv_step, "libssh2_channel_setenv_ex",
-                     &ch->obj.session->scope, 0);
-
-    s2_op_text(&op, 0, varname);
-    s2_op_text(&op, 1, value);
-    op.path = varname;
-    return s2_op_call(&op);
-}
-
-static int
 x11_req_step(s2_op *op)
 {
-    return answered(op, libssh2_channel_x11_req_ex(S2_CHANNEL(op),
-                                                   (int)op->n[0], op->b[0].p,
-                                                   op->b[1].p, (int)op->n[1]));
+    return s2_channel_answered(
+        op, libssh2_channel_x11_req_ex(S2_CHANNEL(op), (int)op->n[0],
+                                       op->b[0].p, op->b[1].p, (int)op->n[1]));
 }
 
 s2_error *
@@ -249,28 +159,6 @@ s2_error *
 s2_channel_x11_req(s2_channel *ch, int screen_number)
 {
     return s2_channel_x11_req_ex(ch, 0, NULL, NULL, screen_number);
-}
-
-static int
-process_startup_step(s2_op *op)
-{
-    return answered(op, libssh2_channel_process_startup(
-                            S2_CHANNEL(op), op->b[0].p, (unsigned)op->b[0].len,
-                            op->b[1].p, (unsigned)op->b[1].len));
-}
-
-s2_error *
-s2_channel_process_startup(s2_channel *ch, const char *request,
-                           const char *message)
-{
-    s2_op op =
-        S2_OP(ch, process_startup_step, "libssh2_channel_process_startup",
-              &ch->obj.session->scope, 0);
-
-    s2_op_text(&op, 0, request);
-    s2_op_text(&op, 1, message);
-    op.path = request; /* the command may hold a secret */
-    return s2_op_call(&op);
 }
 
 s2_error *
@@ -448,21 +336,6 @@ s2_channel_eof(s2_channel *ch, bool *result)
     if (!(err = s2_op_call(&op)))
         *result = op.r[0] == 1;
     return err;
-}
-
-static int
-send_eof_step(s2_op *op)
-{
-    return libssh2_channel_send_eof(S2_CHANNEL(op));
-}
-
-s2_error *
-s2_channel_send_eof(s2_channel *ch)
-{
-    s2_op op = S2_OP(ch, send_eof_step, "libssh2_channel_send_eof",
-                     &ch->writing, S2_BULK);
-
-    return s2_op_call(&op);
 }
 
 static int

@@ -75,67 +75,41 @@ const s2_type s2_file_type = {"file", file_finish, file_destroy, 0};
 static int
 open_step(s2_op *op)
 {
-    op->state = libssh2_sftp_open_ex(
-        S2_SFTP_RAW(op), op->b[0].p, (unsigned)op->b[0].len,
-        (unsigned long)op->n[0], (long)op->n[1], (int)op->n[2]);
-    return op->state ? 0 : s2_op_null(op);
+    return s2_op_made(op, libssh2_sftp_open_ex(S2_SFTP_RAW(op), op->b[0].p,
+                                               (unsigned)op->b[0].len,
+                                               (unsigned long)op->n[0],
+                                               (long)op->n[1], (int)op->n[2]));
 }
 
-static s2_file *
-file_new(s2_sftp *sftp, LIBSSH2_SFTP_HANDLE *raw, const s2_op *op)
+void *
+s2_file_make(s2_op *op)
 {
-    s2_file *f = s2_obj_new(&s2_file_type, sizeof *f, sftp);
+    s2_file *f = s2_obj_new(&s2_file_type, sizeof *f, op->self);
 
     if (f && !s2_buf_set(&f->path, op->b[0].p, op->b[0].len)) {
         s2_release(f);
         f = NULL;
     }
     if (f) {
-        f->raw = raw;
-        f->dir = op->n[2] == LIBSSH2_SFTP_OPENDIR;
+        f->raw = op->state;
+        f->dir = op->r[3];
     }
     return f;
-}
-
-static void
-open_settle(s2_op *op, int rc)
-{
-    s2_sftp *sftp = (s2_sftp *)op->self;
-
-    if (rc < 0)
-        return;
-    s2_release(file_new(sftp, op->state, op));
-}
-
-/* The handle counts from the very turn in which it came to be. */
-static int
-open_counted(s2_op *op)
-{
-    int rc = open_step(op);
-
-    if (rc >= 0)
-        ((s2_sftp *)op->self)->children++;
-    return rc;
 }
 
 static s2_error *
 open_call(s2_sftp *sftp, const char *path, unsigned long flags, long mode,
           int type, s2_file **out)
 {
-    s2_op op =
-        S2_OP(sftp, open_counted, "libssh2_sftp_open_ex", &sftp->scope, 0);
-    s2_error *err;
+    s2_op op = S2_OP(sftp, open_step, "libssh2_sftp_open_ex", &sftp->scope, 0);
 
     s2_op_text(&op, 0, path);
     op.n[0] = (int64_t)flags;
     op.n[1] = mode;
     op.n[2] = type;
     op.path = path;
-    op.settle = open_settle;
-    if ((err = s2_op_call(&op)))
-        return err;
-    *out = file_new(sftp, op.state, &op);
-    return *out ? NULL : s2_session_leak(sftp->obj.session);
+    op.r[3] = type == LIBSSH2_SFTP_OPENDIR;
+    return s2_op_make(&op, s2_file_make, out);
 }
 
 s2_error *
@@ -546,39 +520,5 @@ s2_file_fsetstat(s2_file *f, const s2_attrs *attrs)
     s2_op op = file_op(f, fsetstat_step, "libssh2_sftp_fstat_ex", 0);
 
     s2_op_bytes(&op, 0, attrs, sizeof *attrs);
-    return s2_op_call(&op);
-}
-
-static int
-fstatvfs_step(s2_op *op)
-{
-    LIBSSH2_SFTP_STATVFS vfs = {0};
-    int rc = libssh2_sftp_fstatvfs(S2_FILE(op), &vfs);
-
-    if (!rc && op->dst)
-        s2_statvfs_from(op->dst, &vfs);
-    return rc;
-}
-
-s2_error *
-s2_file_fstatvfs(s2_file *f, s2_statvfs *vfs)
-{
-    s2_op op = file_op(f, fstatvfs_step, "libssh2_sftp_fstatvfs", 0);
-
-    op.dst = vfs;
-    return s2_op_call(&op);
-}
-
-static int
-fsync_step(s2_op *op)
-{
-    return libssh2_sftp_fsync(S2_FILE(op));
-}
-
-s2_error *
-s2_file_fsync(s2_file *f)
-{
-    s2_op op = file_op(f, fsync_step, "libssh2_sftp_fsync", 0);
-
     return s2_op_call(&op);
 }

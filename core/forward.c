@@ -21,9 +21,9 @@ bad_port(const char *func, const char *host, int port)
 static int
 direct_tcpip_step(s2_op *op)
 {
-    op->state = libssh2_channel_direct_tcpip_ex(
-        S2_RAW(op), op->b[0].p, (int)op->n[0], op->b[1].p, (int)op->n[1]);
-    return op->state ? 0 : s2_op_null(op);
+    return s2_op_made(op, libssh2_channel_direct_tcpip_ex(
+                              S2_RAW(op), op->b[0].p, (int)op->n[0], op->b[1].p,
+                              (int)op->n[1]));
 }
 
 s2_error *
@@ -42,7 +42,7 @@ s2_session_direct_tcpip_ex(s2_session *s, const char *host, int port,
     op.n[0] = port;
     op.n[1] = sport;
     op.path = host;
-    return s2_channel_call(&op, out);
+    return s2_op_make(&op, s2_channel_make, out);
 }
 
 s2_error *
@@ -78,10 +78,10 @@ listener_finish(s2_obj *obj)
 
 const s2_type s2_listener_type = {"listener", listener_finish, NULL, 2};
 
-static s2_listener *
-listener_new(s2_op *op)
+static void *
+listener_make(s2_op *op)
 {
-    s2_listener *l = s2_obj_new(&s2_listener_type, sizeof *l, S2_SESSION(op));
+    s2_listener *l = s2_obj_new(&s2_listener_type, sizeof *l, op->self);
 
     if (l) {
         l->raw = op->state;
@@ -121,14 +121,6 @@ listen_step(s2_op *op)
     return rc == LIBSSH2_ERROR_PROTO ? LIBSSH2_ERROR_SOCKET_DISCONNECT : rc;
 }
 
-static void
-listen_settle(s2_op *op, int rc)
-{
-    if (rc >= 0)
-        s2_release(listener_new(op));
-    op->state = NULL;
-}
-
 s2_error *
 s2_session_forward_listen_ex(s2_session *s, int queue_maxsize, const char *host,
                              int port, s2_listener **out, int *result)
@@ -146,13 +138,9 @@ s2_session_forward_listen_ex(s2_session *s, int queue_maxsize, const char *host,
     op.n[0] = port;
     op.n[1] = queue_maxsize;
     op.path = host;
-    op.settle = listen_settle;
-    if ((err = s2_op_call(&op)))
-        return err;
-    if (!(*out = listener_new(&op)))
-        return s2_session_leak(s);
-    *result = (*out)->port;
-    return NULL;
+    if (!(err = s2_op_make(&op, listener_make, out)))
+        *result = (int)op.r[0];
+    return err;
 }
 
 s2_error *
@@ -186,7 +174,7 @@ s2_listener_forward_accept(s2_listener *l, s2_channel **out)
     s2_op op = S2_OP(l, accept_step, "libssh2_channel_forward_accept", NULL,
                      S2_STATELESS);
 
-    return s2_channel_call(&op, out);
+    return s2_op_make(&op, s2_channel_make, out);
 }
 
 static int

@@ -228,6 +228,8 @@ typedef struct s2_op {
     void (*settle)(struct s2_op *op, int rc);
     /* What stays of the arguments in the copy that is left behind. */
     void (*park)(struct s2_op *op);
+    /* For s2_op_make(): the object of the handle in state; NULL: no memory. */
+    void *(*make)(struct s2_op *op);
     const char *func;
     s2_obj *self;
     s2_scope *scope;
@@ -245,6 +247,11 @@ typedef struct s2_op {
     size_t cap, done;
     void *state; /* freed by settle, or by the caller of s2_op_call */
     int64_t r[4];
+    s2_buf out[4]; /* text and bytes; the caller's after a success */
+    union {
+        s2_attrs attrs;
+        s2_statvfs vfs;
+    } record;
     s2_call_fn call; /* into the language */
     void *call_ctx;
     int wait_fd, wait_directions; /* instead of the session's socket */
@@ -277,6 +284,14 @@ int s2_op_fail(s2_op *op, s2_error *err);
 void s2_op_close(s2_op *op);
 /* For a step: libssh2 answered NULL; why? */
 int s2_op_null(s2_op *op);
+/* For a step: libssh2's new handle, or NULL, is what the call came to. */
+int s2_op_made(s2_op *op, void *raw);
+/* Call, and put the object of a step's new handle into *out, a T ** of the T *
+ * that `make` gives.  A handle that nobody takes is given back. */
+s2_error *s2_op_make(s2_op *op, void *(*make)(s2_op *), void *out);
+/* For a step: keep what libssh2 gave or lent as op->out[i]; NULL is kept. */
+int s2_op_keep(s2_op *op, int i, const void *p, size_t len);
+int s2_op_keep_text(s2_op *op, int i, const char *text);
 /* Leave a step of its own to whoever comes next in the scope. */
 void s2_record_leave(s2_scope *scope, s2_obj *self, int (*step)(s2_op *));
 /* The scope in which a call on the object was left, or NULL. */
@@ -437,8 +452,12 @@ void s2_statvfs_from(s2_statvfs *to, const LIBSSH2_SFTP_STATVFS *from);
 s2_error *s2_knownhost_types(s2_knownhost *kh, const char *host, int port,
                              s2_buf *prefs);
 int s2_file_give_back(s2_file *f);
-/* Call an op that makes a channel of the session, in op->state. */
-s2_error *s2_channel_call(s2_op *op, s2_channel **out);
+void *s2_channel_make(s2_op *op);
+void *s2_sftp_make(s2_op *op);
+/* Its path is the first text of the op; r[3]: it is a directory. */
+void *s2_file_make(s2_op *op);
+/* A request's result, unless no answer can come. */
+int s2_channel_answered(s2_op *op, int rc);
 /* A channel to be closed; the session counts those. */
 s2_channel *s2_channel_unwanted(s2_session *s, LIBSSH2_CHANNEL *raw);
 s2_channel *s2_channel_new(void *parent, LIBSSH2_CHANNEL *raw, bool borrowed);

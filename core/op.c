@@ -140,6 +140,8 @@ record_free(s2_op *op)
             OPENSSL_cleanse((void *)(uintptr_t)op->b[i].p, op->b[i].len);
         free((void *)(uintptr_t)op->b[i].p);
     }
+    for (int i = 0; i < 4; i++)
+        s2_buf_free(&op->out[i]);
     s2_error_free(op->error);
     free(op);
 }
@@ -201,6 +203,69 @@ s2_op_null(s2_op *op)
     int rc = libssh2_session_last_errno(S2_RAW(op));
 
     return rc < 0 ? rc : LIBSSH2_ERROR_PROTO;
+}
+
+int
+s2_op_keep(s2_op *op, int i, const void *p, size_t len)
+{
+    return !p || s2_buf_set(&op->out[i], p, len)
+               ? 0
+               : s2_op_fail(op, &s2_no_memory);
+}
+
+int
+s2_op_keep_text(s2_op *op, int i, const char *text)
+{
+    return s2_op_keep(op, i, text, text ? strlen(text) : 0);
+}
+
+int
+s2_op_made(s2_op *op, void *raw)
+{
+    if (!raw)
+        return s2_op_null(op);
+    op->state = raw;
+    /* It counts from the very turn in which it came to be. */
+    if (op->self->type == &s2_sftp_type)
+        ((s2_sftp *)op->self)->children++;
+    return 0;
+}
+
+/* A handle that nobody came back for is given back like any other. */
+static void
+unmake(s2_op *op, int rc)
+{
+    if (rc >= 0)
+        s2_release(op->make(op));
+    op->state = NULL;
+}
+
+s2_error *
+s2_op_make(s2_op *op, void *(*make)(s2_op *), void *out)
+{
+    s2_error *err;
+    void *made;
+
+    op->make = make;
+    op->settle = unmake;
+    if ((err = s2_op_call(op)))
+        return err;
+    if (!(made = make(op)))
+        return s2_session_leak(S2_SESSION(op));
+    memcpy(out, &made, sizeof made);
+    return NULL;
+}
+
+/* Go on with what another op of the same call has come to. */
+static void
+take_over(s2_op *op, s2_op *left)
+{
+    op->state = left->state;
+    op->done = left->done;
+    op->record = left->record;
+    memcpy(op->r, left->r, sizeof left->r);
+    memcpy(op->out, left->out, sizeof left->out);
+    memset(left->out, 0, sizeof left->out);
 }
 
 /* A copy that owns its arguments, for whoever comes back or comes next. */
@@ -592,7 +657,8 @@ leave_scope(call *c, bool owed)
              * again is as good, or the object keeps it. */
             scope->parked->owed =
                 owed && !op->dst && !(op->flags & S2_SAME_SELF);
-            op->state = NULL; /* the record's now */
+            op->state = NULL; /* the record's now, as are these */
+            memset(op->out, 0, sizeof op->out);
         } else
             s2_session_end(c->s, &s2_no_memory);
     }
@@ -808,9 +874,7 @@ claim_owed(call *c)
     if (!left)
         return false;
     *at = left->next;
-    op->state = left->state;
-    memcpy(op->r, left->r, sizeof left->r);
-    op->done = left->done;
+    take_over(op, left);
     c->err = left->error;
     left->error = NULL;
     record_free(left);
@@ -826,9 +890,7 @@ finish_parked(call *c)
 
     if (!left || !same_call(left, c->op))
         return s2_record_advance(c->s, scope);
-    c->op->state = left->state;
-    c->op->done = left->done;
-    memcpy(c->op->r, left->r, sizeof left->r);
+    take_over(c->op, left);
     c->begun = true;
     scope->parked = NULL;
     record_free(left);
@@ -1083,6 +1145,8 @@ s2_op_call(s2_op *op)
         c.err = &s2_raised;
     }
     s2_release(op->self);
+    for (int i = 0; c.err && i < 4; i++)
+        s2_buf_free(&op->out[i]);
     return c.err;
 }
 

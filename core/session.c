@@ -449,18 +449,6 @@ last_error_step(s2_op *op)
 }
 
 s2_error *
-s2_session_last_errno(s2_session *s, int *result)
-{
-    s2_op op =
-        S2_OP(s, last_error_step, "libssh2_session_last_errno", NULL, ANY_TIME);
-    s2_error *err = s2_op_call(&op);
-
-    if (!err)
-        *result = (int)op.r[0];
-    return err;
-}
-
-s2_error *
 s2_session_last_error(s2_session *s, s2_buf *text)
 {
     s2_op op =
@@ -623,42 +611,6 @@ s2_session_supported_algs(s2_session *s, int method_type, s2_list *texts)
 
     op.n[0] = method_type;
     op.dst = texts;
-    return s2_op_call(&op);
-}
-
-static int
-banner_set_step(s2_op *op)
-{
-    return libssh2_session_banner_set(S2_RAW(op), op->b[0].p);
-}
-
-s2_error *
-s2_session_banner_set(s2_session *s, const char *banner)
-{
-    s2_op op =
-        S2_OP(s, banner_set_step, "libssh2_session_banner_set", NULL, ANY_TIME);
-
-    s2_op_text(&op, 0, banner);
-    return s2_op_call(&op);
-}
-
-static int
-banner_get_step(s2_op *op)
-{
-    const char *banner = libssh2_session_banner_get(S2_RAW(op));
-
-    return !banner || s2_buf_set(op->dst, banner, strlen(banner))
-               ? 0
-               : s2_op_fail(op, &s2_no_memory);
-}
-
-s2_error *
-s2_session_banner_get(s2_session *s, s2_buf *text)
-{
-    s2_op op =
-        S2_OP(s, banner_get_step, "libssh2_session_banner_get", NULL, ANY_TIME);
-
-    op.dst = text;
     return s2_op_call(&op);
 }
 

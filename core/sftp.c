@@ -23,41 +23,14 @@ sftp_finish(s2_obj *obj)
 
 const s2_type s2_sftp_type = {"SFTP session", sftp_finish, NULL, 1};
 
-static s2_sftp *
-sftp_new(s2_session *s, LIBSSH2_SFTP *raw)
+void *
+s2_sftp_make(s2_op *op)
 {
-    s2_sftp *sftp = s2_obj_new(&s2_sftp_type, sizeof *sftp, s);
+    s2_sftp *sftp = s2_obj_new(&s2_sftp_type, sizeof *sftp, S2_SESSION(op));
 
     if (sftp)
-        sftp->raw = raw;
+        sftp->raw = op->state;
     return sftp;
-}
-
-static int
-init_step(s2_op *op)
-{
-    op->state = libssh2_sftp_init(S2_RAW(op));
-    return op->state ? 0 : s2_op_null(op);
-}
-
-static void
-init_settle(s2_op *op, int rc)
-{
-    if (rc >= 0)
-        s2_release(sftp_new(S2_SESSION(op), op->state));
-}
-
-s2_error *
-s2_session_sftp_init(s2_session *s, s2_sftp **out)
-{
-    s2_op op = S2_OP(s, init_step, "libssh2_sftp_init", &s->scope, S2_AUTHED);
-    s2_error *err;
-
-    op.settle = init_settle;
-    if ((err = s2_op_call(&op)))
-        return err;
-    *out = sftp_new(s, op.state);
-    return *out ? NULL : s2_session_leak(s);
 }
 
 static int
@@ -90,11 +63,13 @@ s2_sftp_close(s2_sftp *sftp)
 static int
 get_channel_step(s2_op *op)
 {
-    op->state = libssh2_sftp_get_channel(S2_SFTP_RAW(op));
-    if (!op->state)
-        return s2_op_null(op);
-    ((s2_sftp *)op->self)->children++;
-    return 0;
+    return s2_op_made(op, libssh2_sftp_get_channel(S2_SFTP_RAW(op)));
+}
+
+static void *
+make_borrowed(s2_op *op)
+{
+    return s2_channel_new(op->self, op->state, true);
 }
 
 s2_error *
@@ -102,31 +77,8 @@ s2_sftp_get_channel(s2_sftp *sftp, s2_channel **out)
 {
     s2_op op = S2_OP(sftp, get_channel_step, "libssh2_sftp_get_channel", NULL,
                      S2_QUICK);
-    s2_error *err;
 
-    if ((err = s2_op_call(&op)))
-        return err;
-    *out = s2_channel_new(sftp, op.state, true);
-    return *out ? NULL : s2_session_leak(sftp->obj.session);
-}
-
-static int
-last_error_step(s2_op *op)
-{
-    op->r[0] = (int64_t)libssh2_sftp_last_error(S2_SFTP_RAW(op));
-    return 0;
-}
-
-s2_error *
-s2_sftp_last_error(s2_sftp *sftp, unsigned long *result)
-{
-    s2_op op = S2_OP(sftp, last_error_step, "libssh2_sftp_last_error", NULL,
-                     S2_QUICK | S2_AFTER_END);
-    s2_error *err;
-
-    if (!(err = s2_op_call(&op)))
-        *result = (unsigned long)op.r[0];
-    return err;
+    return s2_op_make(&op, make_borrowed, out);
 }
 
 /* --- calls on one path --------------------------------------------------- */
@@ -139,71 +91,6 @@ call_on_path(s2_op *op, const char *path)
     s2_op_text(op, 0, path);
     op->path = path;
     return s2_op_call(op);
-}
-
-static int
-unlink_step(s2_op *op)
-{
-    return libssh2_sftp_unlink_ex(S2_SFTP_RAW(op), PATH(op));
-}
-
-s2_error *
-s2_sftp_unlink(s2_sftp *sftp, const char *filename)
-{
-    s2_op op =
-        S2_OP(sftp, unlink_step, "libssh2_sftp_unlink_ex", &sftp->scope, 0);
-
-    return call_on_path(&op, filename);
-}
-
-static int
-mkdir_step(s2_op *op)
-{
-    return libssh2_sftp_mkdir_ex(S2_SFTP_RAW(op), PATH(op), (long)op->n[0]);
-}
-
-s2_error *
-s2_sftp_mkdir(s2_sftp *sftp, const char *path, long mode)
-{
-    s2_op op =
-        S2_OP(sftp, mkdir_step, "libssh2_sftp_mkdir_ex", &sftp->scope, 0);
-
-    op.n[0] = mode;
-    return call_on_path(&op, path);
-}
-
-static int
-rmdir_step(s2_op *op)
-{
-    return libssh2_sftp_rmdir_ex(S2_SFTP_RAW(op), PATH(op));
-}
-
-s2_error *
-s2_sftp_rmdir(s2_sftp *sftp, const char *path)
-{
-    s2_op op =
-        S2_OP(sftp, rmdir_step, "libssh2_sftp_rmdir_ex", &sftp->scope, 0);
-
-    return call_on_path(&op, path);
-}
-
-static int
-rename_step(s2_op *op)
-{
-    return libssh2_sftp_rename_ex(S2_SFTP_RAW(op), PATH(op), op->b[1].p,
-                                  (unsigned)op->b[1].len, (long)op->n[0]);
-}
-
-s2_error *
-s2_sftp_rename(s2_sftp *sftp, const char *source_filename,
-               const char *dest_filename, long flags)
-{
-    s2_op op =
-        S2_OP(sftp, rename_step, "libssh2_sftp_rename_ex", &sftp->scope, 0);
-
-    s2_op_text(&op, 1, dest_filename);
-    op.n[0] = flags;
-    return call_on_path(&op, source_filename);
 }
 
 /* --- attributes ---------------------------------------------------------- */
@@ -288,28 +175,6 @@ s2_sftp_setstat(s2_sftp *sftp, const char *path, const s2_attrs *attrs)
         S2_OP(sftp, setstat_step, "libssh2_sftp_stat_ex", &sftp->scope, 0);
 
     s2_op_bytes(&op, 1, attrs, sizeof *attrs);
-    return call_on_path(&op, path);
-}
-
-static int
-statvfs_step(s2_op *op)
-{
-    LIBSSH2_SFTP_STATVFS vfs = {0};
-    int rc =
-        libssh2_sftp_statvfs(S2_SFTP_RAW(op), op->b[0].p, op->b[0].len, &vfs);
-
-    if (!rc && op->dst)
-        s2_statvfs_from(op->dst, &vfs);
-    return rc;
-}
-
-s2_error *
-s2_sftp_statvfs(s2_sftp *sftp, const char *path, s2_statvfs *vfs)
-{
-    s2_op op =
-        S2_OP(sftp, statvfs_step, "libssh2_sftp_statvfs", &sftp->scope, 0);
-
-    op.dst = vfs;
     return call_on_path(&op, path);
 }
 

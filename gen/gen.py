@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import shlex
 import sys
 from dataclasses import replace
@@ -27,22 +26,30 @@ def build(args: argparse.Namespace) -> None:
     rows = ledger.read_ledger(args.ledger)
     errors = ledger.read_errors(args.errors)
     young, gone = ledger.check(rows, headers)
-    api = args.errors.with_name("s2.h")  # what is written by hand
-    taken = set(re.findall(r"\bs2_\w+(?=\()", api.read_text())
-                if api.is_file() else ())
+    api = args.errors.with_name("s2.h")
+    declared = derive.prototypes(api.read_text() if api.is_file() else "")
+    taken: set[str] = set()
     derived: dict[str, rules.Binding] = {}
     blind: dict[str, rules.Binding] = {}
     for f in headers.functions.values():
         row = rows.get(f.name)
         if row and row.how != "derived":
             continue
-        binding = rules.bind(f, headers, row)
-        lacks = binding.safe and derive.lacks(f, binding, taken)
+        binding = rules.bind(f, headers, rows)
+        # Of what s2.h declares a row may derive the body.
+        lacks = binding.safe and derive.lacks(
+            f, binding, taken if row else {*taken, *declared})
         if lacks:
             binding = replace(binding, missing=(("how", lacks),))
         if binding.safe:
             derived[f.name] = binding
-            taken.add(derive.c_name(binding))
+            taken |= {derive.called(binding, name) for name in (
+                binding.names[0], *(m.name for m in binding.macros))}
+        elif row and "?" in (*row.owns, row.scope):
+            print(f"{row.where}: {f.name} waits for its cells: "
+                  + "; ".join(f"{cell}: {why}"
+                              for cell, why in binding.missing),
+                  file=sys.stderr)
         elif row:
             raise Failure(f"{row.where}: {f.name} is not safe to derive: "
                           + "; ".join(why for _, why in binding.missing))
@@ -63,7 +70,7 @@ def build(args: argparse.Namespace) -> None:
     }
     said = {row.symbol: row.reason for row in rows.values()
             if row.how == "derived" and row.reason != "-"}
-    texts.update(derive.files(headers, derived, said))
+    texts.update(derive.files(headers, derived, declared, said))
     emit.write({args.out / name: text for name, text in texts.items()})
 
 

@@ -11,17 +11,19 @@ from pathlib import Path
 
 from headers import Constant, Failure, Headers, Where
 
-# The columns, and what a cell may be.  owns: who frees what comes out, or what
-# happens to what goes in.  scope: what a begun call excludes (core/internal.h);
-# none: it never waits; pure: nor is its number ever an error.
+# The columns, and what a cell may be; ? in owns or scope: a person is to say.
+# owns: who frees what comes out, or what happens to what goes in.  scope: what
+# a begun call excludes (core/internal.h); none: it never waits; pure: nor is
+# its number ever an error.
+OWNS = "(lent|given|handle|reads|struct|buffer|frees|kept|callback)"
 METHOD = r"([A-Z]\w*(\.\w+)?|[a-z]\w*)"
 COLUMNS = {
     "symbol": r"libssh2_\w+",
     "since": r"-|\d+(\.\d+){1,2}",
     "how": "hand|derived|later|never",
     "bound": f"-|{METHOD}( {METHOD})*",
-    "owns": "-|lent|given|handle|frees|kept|buffer|struct|callback",
-    "scope": "none|pure|session|sftp|channel-read|channel-write",
+    "owns": rf"-|\?|{OWNS}( {OWNS})*",
+    "scope": r"\?|none|pure|session|sftp|channel-read|channel-write",
     "reason": ".+",
 }
 # Codes that are never raised.
@@ -34,7 +36,7 @@ class Row:
     since: tuple[int, ...]  # () where nobody knows: 1.10.0 or older
     how: str
     bound: tuple[str, ...]  # "Class.method", "function", or "Class" for its life
-    owns: str
+    owns: tuple[str, ...]
     scope: str
     reason: str
     where: Where
@@ -66,8 +68,11 @@ def read_ledger(path: Path) -> dict[str, Row]:
         if symbol in rows:
             raise Failure(f"{where}: {symbol} has a row already, "
                           f"{rows[symbol].where}")
-        names = () if bound == "-" else tuple(bound.split(" "))
-        rows[symbol] = Row(symbol, version(since), how, names, owns, scope,
+        if "?" in (owns, scope) and how != "derived":
+            raise Failure(f"{where}: only what is derived can wait for a cell")
+        names, words = (() if cell == "-" else tuple(cell.split(" "))
+                        for cell in (bound, owns))
+        rows[symbol] = Row(symbol, version(since), how, names, words, scope,
                            reason, where)
     return rows
 

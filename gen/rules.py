@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from headers import Function, Headers, Macro, Param, Type
+from headers import Failure, Function, Headers, Macro, Param, Type
 from ledger import Row, alias_of
 
 # A handle's type: the core's struct, the class, its first scope.
@@ -23,10 +23,17 @@ CLASSES = {
     "LIBSSH2_AGENT": ("s2_agent", "Agent", "session"),
     "LIBSSH2_PUBLICKEY": ("s2_publickey", "PublicKeySystem", "session"),
 }
+# Structs that the core has a record of, and what calls theirs.
+RECORDS = {
+    "LIBSSH2_SFTP_ATTRIBUTES": ("s2_attrs", "attrs"),
+    "LIBSSH2_SFTP_STATVFS": ("s2_statvfs", "vfs"),
+}
 FREES = re.compile(r"_(free|close|closed|shutdown|cancel|del|delete|exit"
                    r"|destroy|release|disconnect)(_|$)")
 VALUE = re.compile(r"_(get|last|is|has)_")
 COUNT = re.compile(r"_(poll|flush|count|num|avail|size)(_|$)")
+SETS = re.compile(r"_(set|request|send)_")
+WAITS = re.compile(r"_(blocking|timeout)(_|$)")
 READS = re.compile(r"_(read|receive|recv|flush|wait|extended)(_|$)")
 # The numbers, and how an argument of each is declared to SWIG, for which a
 # char is a letter and a system's typedef unknown.
@@ -44,19 +51,33 @@ NUMBERS.update({
 
 @dataclass(frozen=True)
 class Arg:
-    kind: str  # text, bytes: with their length; number; out
+    # In: number, text, bytes, fields (a record).
+    # Out: out (a number), string, record, handle.
+    kind: str
     name: str
     type: Type
+    size: Type | None = None  # of text, bytes or a string: its length's type
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A method that calls another one with some arguments fixed."""
+
+    symbol: str  # the macro's
+    name: str
+    fixed: dict[str, str]  # parameter: what C it is
 
 
 @dataclass(frozen=True)
 class Binding:
-    struct: str
+    struct: str  # "" of a function of the module
     cls: str
     names: tuple[str, ...]  # the method, then others that macros give it
+    macros: tuple[Alias, ...]  # those that become methods
     args: tuple[Arg, ...]
-    result: str  # none, status, count or value
+    result: str  # none, status, count, value, string or handle
     scope: str
+    owns: tuple[str, ...]
     missing: tuple[tuple[str, str], ...]  # the ledger's cell, and why
 
     @property
@@ -65,7 +86,7 @@ class Binding:
 
     @property
     def method(self) -> str:
-        return f"{self.cls}.{self.names[0]}"
+        return f"{self.cls}.{self.names[0]}" if self.cls else self.names[0]
 
 
 def only_lengths(macro: Macro, target: str) -> bool:
@@ -74,29 +95,73 @@ def only_lengths(macro: Macro, target: str) -> bool:
         *(macro.params or ()), target, "strlen", "unsigned", "int", "size_t"}
 
 
-def method_names(f: Function, cls: str, headers: Headers) -> tuple[str, ...]:
-    """Without libssh2_ and the class; _ex stays where a macro fills values."""
+def short_name(symbol: str, cls: str) -> str:
+    """Without libssh2_ and the class."""
     family = {"SFTPHandle": "sftp", "PublicKeySystem": "publickey"}
+    text = symbol[len("libssh2_"):]
+    for word in (family.get(cls, cls.lower()), "channel"):
+        if text.startswith(word + "_"):
+            return text[len(word) + 1:]
+    return text
 
-    def short(symbol: str) -> str:
-        text = symbol[len("libssh2_"):]
-        for word in (family.get(cls, cls.lower()), "channel"):
-            if text.startswith(word + "_"):
-                return text[len(word) + 1:]
-        return text
 
+def method_names(f: Function, cls: str, headers: Headers) -> tuple[str, ...]:
+    """The method's, then those of macros; _ex stays where one fills values."""
     macros = [m for m in headers.macros if alias_of(m, headers) == f.name]
-    name = short(f.name)
+    name = short_name(f.name, cls)
     plain = f.name[:-3] if f.name.endswith("_ex") else ""
     if plain in macros and only_lengths(headers.macros[plain], f.name):
-        name = short(plain)
-    others = [short(m) for m in macros if short(m) != name]
-    return (name, *others)
+        name = short_name(plain, cls)
+    others = [short_name(m, cls) for m in macros]
+    return (name, *(other for other in others if other != name))
 
 
-def arg_of(p: Param, after: Param | None) -> tuple[Arg | None, str]:
-    """A parameter's part in the method, or why it has none."""
-    t = p.type
+def split(text: str) -> list[str]:
+    """The arguments of a macro's call."""
+    out, depth = [""], 0
+    for char in text:
+        depth += (char in "([") - (char in ")]")
+        if char == "," and not depth:
+            out.append("")
+        else:
+            out[-1] += char
+    return [word.strip() for word in out]
+
+
+def alias(macro: Macro, f: Function, name: str) -> Alias | None:
+    """What a macro that calls f itself fixes; None if it does more."""
+    call = re.fullmatch(rf"{f.name}\((.*)\)", macro.body)
+    given = split(call[1]) if call else []
+    params, fixed = macro.params or (), {}
+    if len(given) != len(f.params):
+        return None
+    for p, word in zip(f.params, given):
+        plain = re.sub(r"^\((\w+)\)$", r"\1", word)
+        if plain in params:
+            continue
+        if any(re.search(rf"\b{other}\b", word) for other in params):
+            if not is_length(p, 0) or "strlen" not in word:
+                return None
+        elif p.type.depth > 1:
+            return None
+        elif not (is_length(p, 0) and "sizeof" in word):
+            fixed[p.name] = word
+    return Alias(macro.name, name, fixed)
+
+
+def is_length(p: Param | None, depth: int) -> bool:
+    return (p is not None and p.name.endswith("len") and p.type.depth == depth
+            and p.type.kind == "scalar" and p.type.base in NUMBERS)
+
+
+def arg_of(p: Param, after: Param | None, owns: tuple[str, ...] | None,
+           ) -> tuple[Arg | None, str]:
+    """A parameter's part in the method, or why it has none.
+
+    Without `owns` nothing is known of what is pointed to.
+    """
+    t, known = p.type, owns or ()
+    chars = t.kind == "scalar" and "char" in t.base
     if t.text == "libssh2_socket_t":
         return None, f"is {p.name} kept after the call?"
     if t.kind == "callback":
@@ -105,66 +170,131 @@ def arg_of(p: Param, after: Param | None) -> tuple[Arg | None, str]:
         return None, f"what does {p.name}, {t.text}, hold?"
     if t.kind == "scalar" and t.depth == 0:
         return Arg("number", p.name, t), ""
-    if t.kind == "scalar" and t.depth == 1 and t.const:
-        if ("char" in t.base and after and after.name.endswith("len")
-                and after.type.base in NUMBERS and not after.type.depth):
+    if chars and t.depth == 1 and t.const:
+        if after and is_length(after, 0):
             kind = "text" if t.base == "char" else "bytes"
-            return Arg(kind, p.name, t), ""
-        return None, f"is {p.name}, {t.text}, kept after the call?"
-    if t.kind == "scalar" and t.depth == 1 and "char" in t.base:
-        return None, f"what does {p.name}, {t.text}, hold?"
-    if t.kind == "scalar" and t.depth == 1:
-        return Arg("out", p.name, t), ""
-    if t.kind == "scalar" and "char" in t.base:
+            return Arg(kind, p.name, t, after.type), ""
+        if owns is None or "kept" in owns:
+            return None, f"is {p.name}, {t.text}, kept after the call?"
+        if t.base == "char":
+            return Arg("text", p.name, t), ""
+        return None, f"how long is {p.name}, {t.text}?"
+    if chars and t.depth == 2:
+        if "lent" in known or "given" in known:
+            size = after.type if after and is_length(after, 1) else None
+            return Arg("string", p.name, t, size), ""
         return None, f"who frees {p.name}?"
+    if t.kind == "scalar" and t.depth == 1 and not t.const and not chars:
+        return Arg("out", p.name, t), ""
+    if t.base in RECORDS and t.depth == 1 and "struct" in known and not t.const:
+        return Arg("record", p.name, t), ""
+    if t.base == "LIBSSH2_SFTP_ATTRIBUTES" and t.depth == 1 and (
+            "reads" in known):
+        return Arg("fields", p.name, t), ""
+    if t.base in CLASSES and t.depth == 2 and "handle" in known:
+        return Arg("handle", p.name, t), ""
+    if chars:
+        return None, f"what does {p.name}, {t.text}, hold?"
     return None, f"what becomes of {p.name}, {t.text}?"
 
 
-def result_of(f: Function) -> tuple[str, str]:
-    t = f.result
+def result_of(f: Function, owns: tuple[str, ...] | None) -> tuple[str, str]:
+    t, known = f.result, owns or ()
     if t.kind == "void" and not t.depth:
         return "none", ""
+    if t.base == "char" and t.depth == 1 and (
+            "lent" in known or "given" in known):
+        return "string", ""
+    if t.base in CLASSES and t.depth == 1 and "handle" in known:
+        return "handle", ""
     if t.kind != "scalar" or t.depth or t.base not in NUMBERS:
         return "value", f"who frees the result, {t.text}?"
-    if t.text == "ssize_t" or t.text == "int" and COUNT.search(f.name):
+    if t.text == "ssize_t" or (
+            t.text == "int" and COUNT.search(f.name)
+            and not SETS.search(f.name)):
         return "count", ""
     if t.text != "int" or VALUE.search(f.name):
         return "value", ""
     return "status", ""
 
 
-def bind(f: Function, headers: Headers, row: Row | None = None) -> Binding:
+def vain(owns: tuple[str, ...], kinds: list[str]) -> list[str]:
+    """Why words of a cell do not help."""
+    made = {"lent": "string", "given": "string", "handle": "handle",
+            "struct": "record", "reads": "fields"}
+    return [f"nothing is there that is {word}" if word in made
+            else f"{word}: that needs code"
+            for word in owns if made.get(word) not in kinds]
+
+
+def aliases(f: Function, names: tuple[str, ...], headers: Headers,
+            rows: dict[str, Row]) -> tuple[Alias, ...]:
+    """The macros of f that a row derives, or none mentions."""
+    cls, out = "", []
+    if f.params and f.params[0].type.base in CLASSES:
+        cls = CLASSES[f.params[0].type.base][1]
+    for symbol, macro in headers.macros.items():
+        if alias_of(symbol, headers) != f.name:
+            continue
+        row, name = rows.get(symbol), short_name(symbol, cls)
+        if row and row.how == "derived":
+            name = row.bound[0].split(".")[-1]
+        if name == names[0] or (row and row.how != "derived") or (
+                f.name in rows and not row):
+            continue
+        found = alias(macro, f, name)
+        if found:
+            out.append(found)
+        elif row:
+            raise Failure(f"{row.where}: {symbol} does more than to fix "
+                          f"arguments of {f.name}")
+    return tuple(out)
+
+
+def bind(f: Function, headers: Headers, rows: dict[str, Row] | None = None,
+         ) -> Binding:
     """How to bind f, by its prototype and, where given, its ledger row."""
+    rows = rows or {}
+    row = rows.get(f.name)
     missing: list[tuple[str, str]] = []
     handle = f.params[0].type if f.params else None
     struct = cls = ""
     scope, rest = "none", list(f.params[1:])
     if not handle or handle.kind != "handle" or handle.depth != 1:
         rest = list(f.params)
-        missing.append(("class", "its first parameter is no handle"))
+        if rest and not (row and row.how == "derived"):
+            missing.append(("how", "its first parameter is no handle"))
+    elif handle.base == "LIBSSH2_AGENT":
+        struct, cls, scope = CLASSES[handle.base]
+        missing.append(("how", "the core speaks the agent's protocol itself"))
     elif handle.base not in CLASSES:
-        missing.append(("class", f"{handle.base} has no class"))
+        missing.append(("how", f"{handle.base} has no class"))
     else:
         struct, cls, scope = CLASSES[handle.base]
         if cls == "Channel" and READS.search(f.name):
             scope = "channel-read"
+    owns = row.owns if row and "?" not in row.owns else None
     args: list[Arg] = []
     while rest:
         p = rest.pop(0)
-        arg, why = arg_of(p, rest[0] if rest else None)
-        if arg and arg.kind in ("text", "bytes"):
+        arg, why = arg_of(p, rest[0] if rest else None, owns)
+        if arg and arg.size:
             rest.pop(0)
         if arg:
             args.append(arg)
         else:
             missing.append(("owns", why))
-    result, why = result_of(f)
+    result, why = result_of(f, owns)
     if why:
         missing.append(("owns", why))
-    if FREES.search(f.name):
+    if FREES.search(f.name) and owns is None:
         missing.append(("owns", "may free its handle"))
-    if f.deprecated:
+    if f.deprecated and owns is None:
         missing.append(("how", "marked deprecated"))
+    if WAITS.search(f.name) and not row:
+        missing.append(("how", "the core itself waits"))
+    if f.name + "64" in headers.functions and not row:
+        missing.append(("how", f"{f.name}64 does it for any size"))
     if not f.exported:
         missing.append(("how", "not declared with LIBSSH2_API"))
     if result in ("none", "value"):
@@ -174,12 +304,16 @@ def bind(f: Function, headers: Headers, row: Row | None = None) -> Binding:
         result = "count"  # nobody knows yet that there is nothing to count
     if row:
         scope = row.scope
+        if scope == "?":
+            missing.append(("scope", "what may not run at the same time?"))
         if scope == "pure" and result == "status":
             result = "value"
-        if row.owns == "-":
-            known = ("may free its handle", "marked deprecated")
-            missing = [m for m in missing if m[1] not in known]
         if row.how == "derived":
-            names = (row.bound[0].split(".")[1], *names)
-    return Binding(struct, cls, names, tuple(args), result, scope,
-                   tuple(missing))
+            names = (row.bound[0].split(".")[-1], *names)
+            if row.bound[0].rpartition(".")[0] != cls:
+                missing.append(("bound", f"it is of {cls or 'the module'}"))
+            kinds = [result, *(arg.kind for arg in args)]
+            missing += [("owns", why) for why in vain(row.owns, kinds)
+                        if not missing]
+    return Binding(struct, cls, names, aliases(f, names, headers, rows),
+                   tuple(args), result, scope, owns or (), tuple(missing))

@@ -243,6 +243,14 @@ class Session(Handle, binding.Session):
         """The same, for a peer whose address the server is told."""
         return self._opened(super().direct_tcpip_ex(host, port, shost, sport))
 
+    def direct_streamlocal_ex(
+        self, socket_path: Any, shost: _Text, sport: int
+    ) -> Channel | Any:
+        """A channel to a UNIX socket that the server can reach."""
+        return self._opened(
+            super().direct_streamlocal_ex(socket_path, shost, sport)
+        )
+
     def forward_listen(self, port: int) -> Listener | Any:
         """Have the server listen on a port, 0 for one of its choice."""
         return self._opened(super().forward_listen(port))

@@ -19,6 +19,11 @@ def version(required_version: int = 0) -> bytes | None:
     return binding.version(required_version)
 
 
+def crypto_engine() -> int:
+    """Which library does libssh2's cryptography: LIBSSH2_OPENSSL ..."""
+    return binding.crypto_engine()
+
+
 def ssh2_exit() -> None:
     """Nothing: libssh2 stays loaded, since sessions may still need it."""
 

@@ -23,8 +23,16 @@
 #define S2_HAVE_libssh2_tunnel_dig 1
 #define S2_HAVE_libssh2_session_print 1
 #define S2_HAVE_libssh2_session_pong 1
+#define S2_HAVE_libssh2_session_joke 1
+#define S2_HAVE_libssh2_session_news 1
+#define S2_HAVE_libssh2_channel_dial 1
+#define S2_HAVE_libssh2_channel_dial_back 1
+#define S2_HAVE_libssh2_mood 1
+#define S2_HAVE_libssh2_mood_name 1
+#define S2_HAVE_libssh2_session_whisper 1
 #define S2_HAVE_libssh2_sftp_link_ex 1
 #define S2_HAVE_libssh2_sftp_sync_range 1
+#define S2_HAVE_libssh2_sftp_dig_ex 1
 #define S2_HAVE_libssh2_sftp_fill_in 1
 
 /* Codes of errors.def that this libssh2 lacks. */

@@ -121,4 +121,20 @@ LIBSSH2_DEPRECATED(9.0.0, "Use libssh2_session_ping()")
 LIBSSH2_API int libssh2_session_pong(LIBSSH2_SESSION *session);
 int libssh2_session_private(LIBSSH2_SESSION *session);
 
+/* Derived, since the cells of a row say what no header does. */
+LIBSSH2_API char *libssh2_session_joke(LIBSSH2_SESSION *session,
+                                       const char *about);
+LIBSSH2_API int libssh2_session_news(LIBSSH2_SESSION *session,
+                                     unsigned char **paper, size_t *paper_len,
+                                     const char **headline, int *count);
+LIBSSH2_API LIBSSH2_CHANNEL *libssh2_channel_dial(LIBSSH2_SESSION *session,
+                                                  const char *to, int *price);
+LIBSSH2_API int libssh2_channel_dial_back(LIBSSH2_SESSION *session,
+                                          LIBSSH2_CHANNEL **channel);
+LIBSSH2_API int libssh2_mood(void);
+LIBSSH2_API const char *libssh2_mood_name(int mood);
+/* Derived once they are filled in. */
+LIBSSH2_API int libssh2_session_whisper(LIBSSH2_SESSION *session,
+                                        const char *word);
+
 #endif

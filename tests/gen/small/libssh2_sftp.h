@@ -21,6 +21,11 @@ LIBSSH2_API int libssh2_sftp_link_ex(LIBSSH2_SFTP *sftp, const char *from,
     libssh2_sftp_link_ex((sftp), (from), strlen(from), (to), strlen(to))
 LIBSSH2_API int libssh2_sftp_sync_range(LIBSSH2_SFTP_HANDLE *handle,
                                         libssh2_uint64_t start, size_t length);
+LIBSSH2_API LIBSSH2_SFTP_HANDLE *
+libssh2_sftp_dig_ex(LIBSSH2_SFTP *sftp, const char *path, unsigned int path_len,
+                    int depth, LIBSSH2_SFTP_ATTRIBUTES *attrs);
+#define libssh2_sftp_dig(sftp, path, attrs) \
+    libssh2_sftp_dig_ex((sftp), (path), strlen(path), (7 + 1), (attrs))
 LIBSSH2_API int libssh2_sftp_fill_in(LIBSSH2_SFTP_HANDLE *handle,
                                      LIBSSH2_SFTP_ATTRIBUTES *attrs);
 

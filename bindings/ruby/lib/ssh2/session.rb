@@ -96,6 +96,7 @@ module SSH2
     private alias_method :core_sftp_init, :sftp_init
     private alias_method :core_direct_tcpip, :direct_tcpip
     private alias_method :core_direct_tcpip_ex, :direct_tcpip_ex
+    private alias_method :core_streamlocal, :direct_streamlocal_ex
     private alias_method :core_forward_listen, :forward_listen
     private alias_method :core_forward_listen_ex, :forward_listen_ex
     private alias_method :core_publickey_init, :publickey_init
@@ -196,6 +197,11 @@ module SSH2
     # The same, for a peer whose address the server is told.
     def direct_tcpip_ex(*args, **named, &block)
       SSH2.closing(core_direct_tcpip_ex(*args, **named), &block)
+    end
+
+    # A new Channel to a UNIX socket that the server can reach.
+    def direct_streamlocal_ex(*args, **named, &block)
+      SSH2.closing(core_streamlocal(*args, **named), &block)
     end
 
     # A Listener on a port of the server, 0 for one of its choice. With a

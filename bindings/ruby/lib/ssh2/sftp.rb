@@ -21,6 +21,8 @@ module SSH2
 
     private alias_method :core_open, :open
     private alias_method :core_opendir, :opendir
+    private alias_method :core_open_r, :open_r
+    private alias_method :core_open_ex_r, :open_ex_r
     private alias_method :core_mkdir, :mkdir
     private alias_method :core_close, :close
 
@@ -47,6 +49,18 @@ module SSH2
     # closed.
     def opendir(*args, **named, &block)
       SSH2.closing(core_opendir(*args, **named), &block)
+    end
+
+    # open_r(filename, flags, mode, attrs): a file, as SFTPHandle, made with the
+    # attributes that attrs.flags names. With a block: as #open.
+    def open_r(*args, **named, &block)
+      SSH2.closing(core_open_r(*args, **named), &block)
+    end
+
+    # open_ex_r(filename, flags, mode, open_type, attrs): the same, or a
+    # directory, by LIBSSH2_SFTP_OPENFILE or LIBSSH2_SFTP_OPENDIR.
+    def open_ex_r(*args, **named, &block)
+      SSH2.closing(core_open_ex_r(*args, **named), &block)
     end
 
     # mkdir(path, mode = 0o777); the server's umask holds.
