@@ -264,9 +264,9 @@ def bind(f: Function, headers: Headers, rows: dict[str, Row] | None = None,
         rest = list(f.params)
         if rest and not (row and row.how == "derived"):
             missing.append(("how", "its first parameter is no handle"))
-    elif handle.base == "LIBSSH2_AGENT":
+    elif handle.base in ("LIBSSH2_AGENT", "LIBSSH2_PUBLICKEY"):
         struct, cls, scope = CLASSES[handle.base]
-        missing.append(("how", "the core speaks the agent's protocol itself"))
+        missing.append(("how", "the core speaks this protocol itself"))
     elif handle.base not in CLASSES:
         missing.append(("how", f"{handle.base} has no class"))
     else:
