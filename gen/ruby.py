@@ -88,7 +88,9 @@ def written(folder: Path) -> dict[str, set[str]]:
     """
     names: dict[str, set[str]] = {}
     included: list[tuple[str, str]] = []
-    for path in sorted(folder.glob("**/*.rbs")):
+    for path in sorted(folder.glob("*.rbs")):
+        if path.name == "binding.rbs":  # ours, installed beside them
+            continue
         scopes: list[str] = []
         for line in path.read_text(encoding="utf-8").splitlines():
             head = re.match(r" *(?:class|module) (\w+)", line)
@@ -242,8 +244,7 @@ class Writer:
         parts["Errors"] = spread(doc.parts.get("Errors", ""),
                                  self.errors.classes)
         parts["Source"] = doc.parts.get("Source", "")
-        block = [wrap(f"{label}:: {say(said, method.params)}", 72)
-                 .replace("\n", "\n  ")
+        block = [f"{label}::\n" + wrap(say(said, method.params), 72, "  ")
                  for label, said in parts.items() if said]
         text.append("\n".join(block))
         return [f"# {line}".rstrip() for line in "\n\n".join(text).split("\n")]

@@ -11,7 +11,7 @@ Gem::Specification.new do |spec|
   spec.required_ruby_version = ">= 3.0"
   spec.metadata["rubygems_mfa_required"] = "true"
   spec.files = Dir.chdir(__dir__) do
-    Dir["*.md", "lib/**/*.rb", "ext/ssh2/*.{rb,txt}",
+    Dir["*.md", "lib/**/*.rb", "sig/*.rbs", "ext/ssh2/*.{rb,txt}",
         "ext/ssh2/{core,swig,gen,cmake}/**/*"].select { |path| File.file?(path) }
                                               .grep_v(/__pycache__/)
   end

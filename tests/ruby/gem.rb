@@ -85,6 +85,8 @@ same(names, files(CLONE))
 same(wanted(names), Gem::Package.new(GEM).contents)
 
 run(RbConfig.ruby, gem, "install", "--local", "--no-document", GEM, "--", *ARGV)
+abort "no signatures of what is bound" unless
+  Dir.glob("#{HOME}/gems/ssh2-*/sig/binding.rbs").one?
 said = run(RbConfig.ruby, "-w", "-e", SESSION, chdir: TMP)
 version = File.read("#{TOP}/cmake/version.txt")
 abort "not what was installed" unless

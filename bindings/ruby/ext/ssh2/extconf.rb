@@ -28,6 +28,7 @@ File.write("Makefile", <<~MAKE)
   install: all
   \tmkdir -p $(to)
   \tcp build/ruby/ssh2/binding.#{RbConfig::CONFIG['DLEXT']} $(to)
+  \tcp build/ruby/sig/binding.rbs ../../sig
 
   clean:
   \tcmake --build build --target clean

@@ -2,7 +2,8 @@
 module SSH2
   # What to live by.
   #
-  # Returns:: String
+  # Returns::
+  #   String
   def self.motto
   end
 
@@ -16,85 +17,111 @@ module SSH2
     #
     # It is dark. Mind the step.
     #
-    # Parameters:: +path+: String or an object with to_path, +mode+: Integer
-    # Units:: +path+ leads there; nil for +mode+ is nothing; +mode+ is octal
-    # Ownership:: the box stays its owner's
-    # Blocking:: until the door opens
-    # Returns:: Box or nil: the box that is inside; nil: it is the last;
+    # Parameters::
+    #   +path+: String or an object with to_path, +mode+: Integer
+    # Units::
+    #   +path+ leads there; nil for +mode+ is nothing; +mode+ is octal
+    # Ownership::
+    #   the box stays its owner's
+    # Blocking::
+    #   until the door opens
+    # Returns::
+    #   Box or nil: the box that is inside; nil: it is the last;
     #   +:wait_readable+ or +:wait_writable+ where it would block
-    # Errors:: KnownError: locked; TakenError, SFTPProtocolError,
-    #   SFTPKnownError
-    # Source:: enter(3)
+    # Errors::
+    #   KnownError: locked; TakenError, SFTPProtocolError, SFTPKnownError
+    # Source::
+    #   enter(3)
     def enter(path, mode = 0)
     end
 
     # Read up to +most+ bytes of a box.
     #
-    # Parameters:: +most+: Integer
-    # Units:: +most+ in bytes
-    # Blocking:: until somebody writes; see #write
-    # Returns:: String or nil; +:wait_readable+ or +:wait_writable+ where it
-    #   would block
+    # Parameters::
+    #   +most+: Integer
+    # Units::
+    #   +most+ in bytes
+    # Blocking::
+    #   until somebody writes; see #write
+    # Returns::
+    #   String or nil; +:wait_readable+ or +:wait_writable+ where it would
+    #   block
     def read(most = 1024)
     end
 
     # Read up to +most+ bytes of a box.
     #
-    # Parameters:: +stream+: Integer, +most+: Integer
-    # Units:: +most+ in bytes; +stream+ is 0 or 1
-    # Blocking:: until somebody writes; see #write
-    # Returns:: String or nil; +:wait_readable+ or +:wait_writable+ where it
-    #   would block
+    # Parameters::
+    #   +stream+: Integer, +most+: Integer
+    # Units::
+    #   +most+ in bytes; +stream+ is 0 or 1
+    # Blocking::
+    #   until somebody writes; see #write
+    # Returns::
+    #   String or nil; +:wait_readable+ or +:wait_writable+ where it would
+    #   block
     def read_ex(stream, most)
     end
 
     # Write into a box.
     #
-    # Parameters:: +buf+: String
-    # Blocking:: until somebody reads
-    # Returns:: Integer; +:wait_readable+ or +:wait_writable+ where it would
-    #   block
+    # Parameters::
+    #   +buf+: String
+    # Blocking::
+    #   until somebody reads
+    # Returns::
+    #   Integer; +:wait_readable+ or +:wait_writable+ where it would block
     def write(buf)
     end
 
     # Measure a box.
     #
-    # Returns:: [Size, Integer, Integer]
+    # Returns::
+    #   [Size, Integer, Integer]
     def measure
     end
 
     # Is it empty?
     #
-    # Returns:: bool
+    # Returns::
+    #   bool
     def empty
     end
 
     # Put a box into this one; Box#put of the other does the reverse.
     #
-    # Parameters:: +inner+: Box, +sock+: IO, or an object with to_io or
-    #   fileno, or Integer
-    # Blocking:: until it fits
-    # Returns:: nil; +:wait_readable+ or +:wait_writable+ where it would block
+    # Parameters::
+    #   +inner+: Box, +sock+: IO, or an object with to_io or fileno, or
+    #   Integer
+    # Blocking::
+    #   until it fits
+    # Returns::
+    #   nil; +:wait_readable+ or +:wait_writable+ where it would block
     def put(inner, sock)
     end
 
     # Shake it.
     #
-    # Parameters:: +force+: Numeric, +hard+: true or false
-    # Returns:: nil
+    # Parameters::
+    #   +force+: Numeric, +hard+: true or false
+    # Returns::
+    #   nil
     def shake(force, hard = true)
     end
 
     # Its name.
     #
-    # Returns:: String
+    # Returns::
+    #   String
     def name
     end
 
     # How heavy it is.
     #
-    # Parameters:: +count+: Integer
-    # Returns:: nil
+    # Parameters::
+    #   +count+: Integer
+    # Returns::
+    #   nil
     def derived(count)
     end
   end
