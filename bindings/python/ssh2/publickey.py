@@ -20,7 +20,12 @@ def _bytes(value: str | _Bytes) -> bytes:
 class PublicKeyAttribute:
     """What is to be known of a key; mandatory: what must be understood."""
 
-    __slots__ = ("__weakref__", "mandatory", "name", "value")
+    __slots__ = {  # and what each is for
+        "__weakref__": None,
+        "name": "What the attribute says of the key, in bytes.",
+        "value": "What it says, in bytes.",
+        "mandatory": "Must the server understand it, or refuse the key?",
+    }
 
     def __init__(
         self,
@@ -34,10 +39,12 @@ class PublicKeyAttribute:
 
     @property
     def name_len(self) -> int:
+        """How many bytes the name has."""
         return len(self.name)
 
     @property
     def value_len(self) -> int:
+        """How many bytes the value has."""
         return len(self.value)
 
     def __eq__(self, other: object) -> bool:
@@ -75,6 +82,7 @@ class PublicKeyList:
 
     @property
     def name_len(self) -> int:
+        """How many bytes the name has."""
         return len(self._name)
 
     @property
@@ -84,14 +92,17 @@ class PublicKeyList:
 
     @property
     def blob_len(self) -> int:
+        """How many bytes the key has."""
         return len(self._blob)
 
     @property
     def attrs(self) -> list[PublicKeyAttribute]:
+        """What is to be known of the key."""
         return list(self._attrs)
 
     @property
     def num_attrs(self) -> int:
+        """How many attributes there are."""
         return len(self._attrs)
 
     def __repr__(self) -> str:
