@@ -107,6 +107,9 @@ LIBSSH2_METHOD_LANG_SC = MethodType(binding.LIBSSH2_METHOD_LANG_SC)
 LIBSSH2_FLAG_SIGPIPE = FlagType(binding.LIBSSH2_FLAG_SIGPIPE)
 LIBSSH2_FLAG_COMPRESS = FlagType(binding.LIBSSH2_FLAG_COMPRESS)
 # Newer than the oldest libssh2, which says itself that it has them not.
+LIBSSH2_METHOD_SIGN_ALGO = MethodType(
+    getattr(binding, "LIBSSH2_METHOD_SIGN_ALGO", 10)
+)
 LIBSSH2_FLAG_QUOTE_PATHS = FlagType(
     getattr(binding, "LIBSSH2_FLAG_QUOTE_PATHS", 3)
 )
