@@ -54,6 +54,9 @@ class Error:
         self.classes, self.text = classes, text
         self.codes = status or None, code
 
+    def has(self, part):
+        return part in (self.text if isinstance(part, str) else self.codes)
+
 
 # --- the runner -------------------------------------------------------------
 
@@ -318,9 +321,9 @@ class Case:
         got = self.call(TOKEN.findall(do[name.end():] if name else do),
                         name and name[1])
         if want.startswith("!"):
-            cls, *code = want[1:].split()
+            cls, *more = TOKEN.findall(want[1:])
             good = isinstance(got, Error) and cls in got.classes and \
-                (not code or self.number(code[0]) in got.codes)
+                all(got.has(self.number(token)) for token in more)
         elif want:
             good = fits(got, *map(self.known, self.values(want)))
         else:

@@ -58,6 +58,45 @@ def at_once(*functions):
 
 
 class TestThreads(unittest.TestCase):
+    def test_a_file_that_never_comes_holds_up_nobody(self):
+        self.session.flag(3, False)  # so that the server's shell waits
+        begun = threading.Event()
+        over = threading.Event()
+
+        def receive():
+            begun.set()
+            with self.assertRaisesRegex(SSH2Error, "No such file"):
+                self.session.scp_recv2("/none/$(sleep 3)")
+            over.set()
+
+        def work():
+            begun.wait(20)
+            for _ in range(5):
+                channel = run(self.session, "echo fine")
+                self.assertEqual(read_all(channel), b"fine\n")
+                channel.close()
+            self.assertFalse(over.is_set())
+
+        self.assertEqual(at_once(receive, work), [None, None])
+
+    def test_four_threads_send_and_receive_files(self):
+        def there_and_back(i):
+            path = os.path.join(ENV["SSH2_TMP"], f"scp{i}")
+            data = os.urandom(1) * 300000
+            for _ in range(3):
+                channel = self.session.scp_send64(path, 0o600, 300000, 0, 0)
+                channel.write(data)
+                channel.wait_eof()
+                channel.close()
+                channel, info = self.session.scp_recv2(path)
+                self.assertEqual(info.st_size, 300000)
+                self.assertEqual(read_all(channel), data)
+                channel.close()
+
+        self.assertEqual(
+            at_once(*(lambda i=i: there_and_back(i) for i in range(4))),
+            [None] * 4)
+
     def test_one_waits_for_a_connection_and_others_go_on(self):
         listener, port = self.session.forward_listen_ex(1, "127.0.0.1")
         waited = threading.Event()

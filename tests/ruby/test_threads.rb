@@ -33,6 +33,23 @@ class TestThreads < Minitest::Test
     assert_operator count, :>, 30
   end
 
+  def test_a_file_that_never_comes_holds_up_nobody
+    @session.flag(3, false) # so that the server's shell waits
+    over = false
+    receive = lambda do
+      assert_raises(SSH2::SCPProtocolError) do
+        @session.scp_recv2("/none/$(sleep 3)")
+      end
+      over = true
+    end
+    work = lambda do
+      sleep 0.1
+      assert_equal "fine\n", read_all(run_command(@session, "echo fine"))
+      refute over
+    end
+    at_once(receive, work)
+  end
+
   def test_one_waits_for_a_connection_and_others_go_on
     listener, port = @session.forward_listen_ex(1, "127.0.0.1")
     waited = false
