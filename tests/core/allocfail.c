@@ -202,6 +202,46 @@ knock(s2_session *s, const char *unused)
     return err;
 }
 
+/* Through the server to a port, and from a port of the server's. */
+static s2_error *
+forward(s2_session *s, const char *unused)
+{
+    s2_channel *out = NULL, *in = NULL, *x11 = NULL;
+    s2_listener *l = NULL;
+    char bytes[64];
+    size_t n;
+    int port, fd = -1, late = -1;
+    s2_error *err = log_in(s);
+
+    (void)unused;
+    if (err ||
+        (err = s2_session_direct_tcpip(
+             s, "127.0.0.1", atoi(fixture("SSH2_ECHO_PORT")), &out)) ||
+        (err = s2_channel_write(out, 0, "hello", 5, &n)) ||
+        (err = s2_channel_read(out, 0, bytes, sizeof bytes, &n)) ||
+        (err = s2_channel_close(out)) ||
+        (err = s2_session_forward_listen_ex(s, 1, "127.0.0.1", 0, &l, &port)))
+        goto done;
+    fd = connect_to(port);
+    if ((err = s2_listener_forward_accept(l, &in)) ||
+        (err = s2_channel_write(in, 0, "hello", 5, &n)))
+        goto done;
+    late = connect_to(port); /* perhaps queued, and thrown away */
+    if ((err = s2_session_open_session(s, &x11)) ||
+        (err = s2_listener_forward_cancel(l)))
+        goto done;
+    if (getenv("SSH2_DISPLAY"))
+        err = s2_channel_x11_req_ex(x11, 1, "MIT-MAGIC-COOKIE-1", "00", 0);
+done:
+    close(fd);
+    close(late);
+    s2_release(x11);
+    s2_release(in);
+    s2_release(l);
+    s2_release(out);
+    return err;
+}
+
 /* Whether a failed allocation came out, each time. */
 static bool
 fail_in_turn(s2_error *(*talk)(s2_session *, const char *), const char *path,
@@ -243,6 +283,7 @@ main(int argc, char **argv)
     snprintf(path, sizeof path, "%s/allocfail", fixture("SSH2_TMP"));
     if (!fail_in_turn(converse, path, n, step, &tried) ||
         !fail_in_turn(exchange, path, n, step, &tried) ||
+        !fail_in_turn(forward, path, n, step, &tried) ||
         (getenv("SSH2_ASYNCSSH_PORT") &&
          !fail_in_turn(knock, path, n, step, &tried)))
         return 1;

@@ -4,9 +4,12 @@
 
 #include "internal.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static inline const char *
 fixture(const char *name)
@@ -19,6 +22,22 @@ fixture(const char *name)
         exit(2);
     }
     return value;
+}
+
+/* A connection to this machine's port, or -1. */
+static inline int
+connect_to(int port)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to)) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
 }
 
 static inline s2_error *

@@ -160,6 +160,8 @@ typedef struct scene {
     s2_session *s;
     s2_channel *ch;
     s2_publickey *pk;
+    s2_listener *l;
+    int port, fd; /* a connection to the listener's port, or 0 */
     size_t sent;
     char path[512];
 } scene;
@@ -235,6 +237,69 @@ list_keys(scene *now)
     return err ? err : s2_publickey_shutdown(now->pk);
 }
 
+static s2_error *
+reach_out(scene *now)
+{
+    size_t n = 0;
+    s2_error *err = now->ch ? NULL
+                            : s2_session_direct_tcpip(
+                                  now->s, "127.0.0.1",
+                                  atoi(fixture("SSH2_ECHO_PORT")), &now->ch);
+
+    if (!err && !now->sent)
+        err = s2_channel_write(now->ch, 0, "abc", 3, &now->sent);
+    if (!err)
+        err = s2_channel_read(now->ch, 0, now->path, sizeof now->path, &n);
+    return err ? err : s2_channel_close(now->ch);
+}
+
+static s2_error *
+reach_nobody(scene *now)
+{
+    s2_error *err = s2_session_direct_tcpip(
+        now->s, "127.0.0.1", atoi(fixture("SSH2_CLOSED_PORT")), &now->ch);
+
+    if (err && err->code == LIBSSH2_ERROR_CHANNEL_FAILURE) {
+        s2_error_free(err);
+        err = NULL;
+    }
+    return err;
+}
+
+static s2_error *
+listen_to(scene *now)
+{
+    s2_error *err = now->l
+                        ? NULL
+                        : s2_session_forward_listen_ex(now->s, 2, "127.0.0.1",
+                                                       0, &now->l, &now->port);
+
+    if (!err && !now->fd)
+        now->fd = connect_to(now->port);
+    return err;
+}
+
+static s2_error *
+accept_one(scene *now)
+{
+    s2_error *err = listen_to(now);
+
+    if (!err && !now->ch)
+        err = s2_listener_forward_accept(now->l, &now->ch);
+    return err ? err : s2_listener_forward_cancel(now->l);
+}
+
+/* Cancelled with a connection that waits, and is thrown away. */
+static s2_error *
+accept_none(scene *now)
+{
+    s2_error *err = listen_to(now);
+
+    if (!err && !now->ch)
+        err = s2_session_open_session(now->s, &now->ch);
+    return err ? err : s2_listener_forward_cancel(now->l);
+}
+
 /* Leave the call after so many tries: was it through by then? */
 static bool
 leave_after(s2_error *(*call)(scene *), int tries, bool go)
@@ -255,10 +320,13 @@ leave_after(s2_error *(*call)(scene *), int tries, bool go)
     }
     s2_release(now.ch);
     s2_release(now.pk);
+    s2_release(now.l);
     s2_session_set_blocking(now.s, true);
     if (go)
         go_on(now.s);
     s2_release(now.s);
+    if (now.fd)
+        close(now.fd);
     return through;
 }
 
@@ -283,6 +351,11 @@ main(void)
     a_call_can_be_left_at_any_point(receive_none);
     a_call_can_be_left_at_any_point(keep_keys);
     a_call_can_be_left_at_any_point(list_keys);
+    a_call_can_be_left_at_any_point(reach_out);
+    a_call_can_be_left_at_any_point(reach_nobody);
+    a_call_can_be_left_at_any_point(listen_to);
+    a_call_can_be_left_at_any_point(accept_one);
+    a_call_can_be_left_at_any_point(accept_none);
     printf("left: what was left behind did no harm\n");
     return 0;
 }

@@ -13,7 +13,8 @@
     anyone    the keys of the fixture's user
 
 A command runs by /bin/sh; "@debug", "@ignore" and "@disconnect" have the server
-send such a message, "@x11 N" and "@agent N" have it open N channels.  SFTP serves this machine's files.
+send such a message, "@x11 N" and "@agent N" have it open N channels,
+"@flood N" all at once.  SFTP serves this machine's files.
 """
 import asyncio
 import contextlib
@@ -110,6 +111,10 @@ async def open_many(conn, kind, count):
         def connection_lost(self, exc):
             nonlocal ended
             ended += 1
+    if kind == "flood":
+        await asyncio.gather(*(conn.create_agent_connection(Session)
+                               for _ in range(count)))
+        return 0
     for _ in range(count):
         if kind == "x11":
             await conn.create_x11_connection(Session, "display", 7)
