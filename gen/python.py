@@ -163,7 +163,7 @@ class Writer:
 
     # --- stubs --------------------------------------------------------------
 
-    def method(self, method: Method) -> str:
+    def method(self, method: Method) -> list[str]:
         words = ["self"] * bool(method.cls)
         for param in method.params:
             word = f"{param.name}: {self.given(param)}"
@@ -172,8 +172,11 @@ class Writer:
                 plain = re.fullmatch(r'-?\d+|True|False|None|"[^"]*"', value)
                 word += f" = {value if plain else '...'}"
             words.append(word)
-        return (f"def {method.name}({', '.join(words)}) -> "
-                f"{self.returned(method)}: ...")
+        text = self.body(method).replace("\\", "\\\\")
+        return [f"def {method.name}({', '.join(words)}) -> "
+                f"{self.returned(method)}:",
+                *(("    " + line).rstrip()
+                  for line in f'"""{text}\n"""'.split("\n"))]
 
     def members(self, cls: Class) -> list[str]:
         given = "self" if cls.made else "self, *args: object, **kw: object"
@@ -183,7 +186,8 @@ class Writer:
                 lines += ["@property", f"def {field.name}(self) -> int: ..."]
             else:
                 lines.append(f"{field.name}: int")
-        lines += [self.method(m) for m in cls.methods]
+        for method in cls.methods:
+            lines += self.method(method)
         return lines + [f"def {name}(self, *args: object, **kw: object) -> Any:"
                         " ..." for name in cls.missing]
 
@@ -197,12 +201,13 @@ class Writer:
         lines = [f"from .{home} import {name} as _{name}"
                  for name, home in self.homes.items()]
         lines += ["", *self.declare(self.api.constants)]
-        lines += ["", *(self.method(f) for f in self.api.functions)]
+        for function in self.api.functions:
+            lines += ["", *self.method(function)]
         lines += [f"def {name}({OWN[name]}) -> None: ..."
                   for name in sorted(self.api.own)]
         for cls in self.api.classes:
             lines += ["", f"class {cls.name}:"]
-            lines += ["    " + line for line in self.members(cls)]
+            lines += [("    " + line).rstrip() for line in self.members(cls)]
         return "\n".join([HEAD, *lines]) + "\n"
 
     def exceptions(self) -> str:
@@ -243,12 +248,9 @@ class Writer:
             shape = "(-37, bytes written)"
         return f"{shape} where it would block"
 
-    def docstring(self, method: Method) -> str:
-        """Its signature, as inspect reads it, and what the comment says."""
+    def body(self, method: Method) -> str:
+        """What the comment says, and what the types do."""
         doc = method.doc
-        names = ["self"] * bool(method.cls) + [
-            param.name + (f"={self.default(param.default)}" if param.default
-                          else "") for param in method.params]
         mine = {name for p in method.params for name in p.names}
         text = [wrap(say(p, method.params), 72) for p in doc.text]
         parts = {"Parameters": "\n".join(
@@ -271,8 +273,15 @@ class Writer:
                 block = [wrap(say(line, method.params), 72, "    ")
                          for line in said.split("\n")]
                 text.append("\n".join([f"{label}:", *block]))
+        return "\n\n".join(text)
+
+    def docstring(self, method: Method) -> str:
+        """The same below its signature, as inspect reads it."""
+        names = ["self"] * bool(method.cls) + [
+            param.name + (f"={self.default(param.default)}" if param.default
+                          else "") for param in method.params]
         return (f"{method.name}({', '.join(names)})\n--\n\n"
-                + "\n\n".join(text))
+                f"{self.body(method)}")
 
     def plain(self, kind: str) -> str:
         return re.sub(r"\b_(\w+)", lambda m: PLAIN.get(m[0], m[1]), kind)

@@ -155,7 +155,7 @@ class Writer:
 
     # --- signatures ---------------------------------------------------------
 
-    def method(self, method: Method) -> str:
+    def method(self, method: Method) -> list[str]:
         words = [f"{'?' * bool(p.default or block(p))}{self.given(p)} {p.name}"
                  for p in method.params]
         asked = " ?{ (*untyped) -> untyped }" * any(map(block, method.params))
@@ -163,7 +163,8 @@ class Writer:
         if method.waits:
             kind = f"({kind} | wait)"
         own = "" if method.cls else "self."
-        return f"def {own}{method.name}: ({', '.join(words)}){asked} -> {kind}"
+        return [*self.comment(method), f"def {own}{method.name}: "
+                f"({', '.join(words)}){asked} -> {kind}"]
 
     def mine(self, cls: Class) -> list[Method]:
         """Those that Ruby's own files leave as they are."""
@@ -176,8 +177,10 @@ class Writer:
             lines.append("def initialize: () -> void")
         for field in cls.fields:
             kind = "reader" if field.fixed else "accessor"
-            lines.append(f"attr_{kind} {field.name}: {NUMBER}")
-        lines += [self.method(m) for m in self.mine(cls)]
+            lines += [f"# {self.text(field.doc)}",
+                      f"attr_{kind} {field.name}: {NUMBER}"]
+        for method in self.mine(cls):
+            lines += self.method(method)
         return lines + [f"def {name}: (*untyped, **untyped) -> bot"
                         for name in cls.missing]
 
@@ -185,7 +188,8 @@ class Writer:
         """binding.rbs"""
         lines = [f"{name}: {'String' if text else NUMBER}"
                  for name, text in self.api.constants.items()]
-        lines += ["", *(self.method(f) for f in self.functions)]
+        for function in self.functions:
+            lines += ["", *self.method(function)]
         lines += [f"def self.{name}: {OWN[name]}" for name in self.api.own]
         for cls in self.api.classes:
             lines += ["", f"# {self.text(cls.doc)}", f"class {cls.name}"]

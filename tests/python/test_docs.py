@@ -68,6 +68,10 @@ class TestDocs(unittest.TestCase):
                      "libssh2_channel_read_ex(3); RFC 4254 5.2"]:
             self.assertIn(part, text)
         self.assertNotIn("cap", text)
-        # A method of our own that says nothing inherits what is said.
+        # One of our own that says something is told the rest by the core.
+        text = inspect.getdoc(Session.open_session)
+        self.assertIn("shell or a subsystem.\n\nBlocking:\n    until", text)
+        self.assertIn("\n    ChannelFailure: refused\n", text)
+        # One that says nothing inherits what is said.
         text = inspect.getdoc(Session.sftp_init)
         self.assertTrue(text.startswith("Start SFTP."), text)

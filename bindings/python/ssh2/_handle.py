@@ -64,7 +64,18 @@ def adopt(cls: _C) -> _C:
         del base.thisown
     if not hasattr(_module, f"new_{name}"):
         setattr(cls, "__init__", _refuse)
+    for name, method in vars(cls).items():
+        if inspect.isfunction(method) and method.__doc__:
+            method.__doc__ = _tell(method, getattr(base, name, None))
     return cls
+
+
+def _tell(method: Any, core: Any) -> str:
+    """What a method says, and what the core says of waiting and errors."""
+    parts = (getattr(core, "__doc__", None) or "").split("\n\n")
+    wanted = ("Ownership:", "Blocking:", "Errors:", "Source:")
+    said = [part.strip() for part in parts if part.startswith(wanted)]
+    return "\n\n".join([inspect.cleandoc(method.__doc__), *said])
 
 
 def deprecated(

@@ -22,9 +22,9 @@ class PublicKeyAttribute:
 
     __slots__ = {  # and what each is for
         "__weakref__": None,
+        "mandatory": "Must the server understand it, or refuse the key?",
         "name": "What the attribute says of the key, in bytes.",
         "value": "What it says, in bytes.",
-        "mandatory": "Must the server understand it, or refuse the key?",
     }
 
     def __init__(
