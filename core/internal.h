@@ -220,6 +220,7 @@ enum {
     S2_LOCKED = 256,    /* keep the interpreter's lock: it calls back */
     S2_CLOSES = 1024,   /* closes its object, ending other calls on it */
     S2_SHAKES = 512,    /* makes the handshake: a failure ends the session */
+    S2_ASKS = 2048,     /* of a scope whose answers the server owes */
 };
 
 typedef struct s2_op {

@@ -1105,7 +1105,8 @@ s2_op_call(s2_op *op)
     c.blocking = atomic_load(&s->blocking);
     c.over = timeout > 0 ? s2_now() + timeout : 0;
     /* Other scopes wait for data, or for an end, that nobody owes. */
-    if (!op->timeout && (op->scope == &s->scope || sftp_of(op->self)))
+    if (!op->timeout &&
+        (op->scope == &s->scope || sftp_of(op->self) || (op->flags & S2_ASKS)))
         c.patience = atomic_load(&s->read_timeout);
     set_deadline(&c);
     op->deadline = c.deadline;

@@ -386,7 +386,7 @@ s2_publickey_add(s2_publickey *pk, const void *name, size_t name_len,
                  const void *blob, size_t blob_len, bool overwrite,
                  const s2_list *attrs)
 {
-    s2_op op = S2_OP(pk, request_step, "publickey_add", &pk->scope, 0);
+    s2_op op = S2_OP(pk, request_step, "publickey_add", &pk->scope, S2_ASKS);
     size_t len = 7 + 4 + name_len + 4 + blob_len + 1 + 4;
     size_t count = attrs ? attrs->count : 0;
     unsigned char *start, *p;
@@ -415,7 +415,7 @@ s2_error *
 s2_publickey_remove(s2_publickey *pk, const void *name, size_t name_len,
                     const void *blob, size_t blob_len)
 {
-    s2_op op = S2_OP(pk, request_step, "publickey_remove", &pk->scope, 0);
+    s2_op op = S2_OP(pk, request_step, "publickey_remove", &pk->scope, S2_ASKS);
     unsigned char *start = packet(10 + 4 + name_len + 4 + blob_len), *p = start;
 
     if (p) {
@@ -429,7 +429,8 @@ s2_publickey_remove(s2_publickey *pk, const void *name, size_t name_len,
 s2_error *
 s2_publickey_list_fetch(s2_publickey *pk, s2_value *keys)
 {
-    s2_op op = S2_OP(pk, request_step, "publickey_list_fetch", &pk->scope, 0);
+    s2_op op =
+        S2_OP(pk, request_step, "publickey_list_fetch", &pk->scope, S2_ASKS);
     unsigned char *start = packet(8);
     s2_error *err;
 

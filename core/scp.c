@@ -427,7 +427,7 @@ s2_scp_end(s2_channel *ch)
 {
     s2_op op =
         S2_OP(ch, end_step, ch->scp->sending ? "scp_send64" : "scp_recv2",
-              &ch->writing, S2_AFTER_END | S2_SAME_SELF);
+              &ch->writing, S2_AFTER_END | S2_SAME_SELF | S2_ASKS);
 
     return s2_op_call(&op);
 }
