@@ -9,7 +9,7 @@ class TestEdge < Minitest::Test
   CLASSES = [SSH2::Session, SSH2::Channel, SSH2::Listener, SSH2::SFTP,
              SSH2::SFTPHandle, SSH2::SFTPAttributes, SSH2::SFTPStatVFS,
              SSH2::FileInfo, SSH2::KnownHost, SSH2::KnownHostEntry,
-             SSH2::Agent, SSH2::PublicKey].freeze
+             SSH2::Agent, SSH2::PublicKey, SSH2::PublicKeySystem].freeze
   RECORDS = [SSH2::SFTPAttributes, SSH2::SFTPStatVFS, SSH2::FileInfo].freeze
   ODD = [nil, true, -1, 1 << 70, 1.5, Float::NAN, "a\0b", "\xff".b,
          "x".encode("UTF-16"), [], {}, Object.new, :symbol, $stdin].freeze
@@ -30,7 +30,8 @@ class TestEdge < Minitest::Test
       SSH2::SFTPStatVFS => sftp.statvfs("/"), SSH2::KnownHost => hosts,
       SSH2::FileInfo => session.scp_recv2(KEY) { |_, info| info },
       SSH2::KnownHostEntry => hosts.first, SSH2::Agent => agent,
-      SSH2::PublicKey => agent.get_identities.first }
+      SSH2::PublicKey => agent.get_identities.first,
+      SSH2::PublicKeySystem => session.publickey_init }
   end
 
   # What a call that nobody should make gives: a value or an exception.

@@ -281,4 +281,19 @@ class TestStream < Minitest::Test
       assert_equal 14, file.size
     end
   end
+
+  def test_what_a_channel_tells_of_itself
+    channel = run_command(@session, "cat; exit 3")
+    assert_equal [2 << 20] * 2, [channel.window_read, channel.window_write]
+    channel.write("x" * 1000)
+    assert_equal (2 << 20) - 1000, channel.window_write
+    channel.send_eof
+    assert_equal 1000, channel.read.size
+    channel.close
+    assert_equal 3, channel.exit_status
+    assert_nil channel.exit_signal
+    assert channel.exit_status?
+  rescue SSH2::FunctionMissingError => e
+    assert_includes e.message, "libssh2_channel_has_exit_status"
+  end
 end

@@ -164,6 +164,7 @@ class TestThreads < Minitest::Test
     other = run_command(@session, "sleep 1; echo done")
     impatient = lambda do
       channel = run_command(@session, "sleep 60")
+      sleep 0.3 # the other's call has begun
       @session.set_timeout(300)
       assert_raises(SSH2::Timeout) { channel.read(9) }
       @session.set_timeout(0)

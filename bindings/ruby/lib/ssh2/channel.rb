@@ -84,6 +84,21 @@ module SSH2
       name&.force_encoding(Encoding::UTF_8)
     end
 
+    # Did the server tell an exit status?
+    def exit_status?
+      has_exit_status == 1
+    end
+
+    # How many bytes the server may still send.
+    def window_read
+      window_read_ex.first
+    end
+
+    # How many bytes may still be sent to it.
+    def window_write
+      window_write_ex.first
+    end
+
     def inspect # :nodoc:
       "#<#{self.class} #{closed? ? 'closed' : 'open'}>"
     end

@@ -77,4 +77,5 @@ module SSH2
       @sock.close
     end
   end
+  private_constant :Pump
 end
