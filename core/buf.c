@@ -69,3 +69,17 @@ s2_value_lent(s2_kind kind, const void *src, size_t len)
     return (s2_value){.kind = kind,
                       .bytes = {len ? (char *)(uintptr_t)src : "", len}};
 }
+
+s2_value *
+s2_value_add(s2_value *list, s2_kind kind)
+{
+    size_t count = (size_t)list->number;
+    s2_value *item = realloc(list->item, (count + 1) * sizeof *item);
+
+    if (!item)
+        return NULL;
+    list->item = item;
+    list->number++;
+    item[count] = (s2_value){.kind = kind};
+    return &item[count];
+}

@@ -247,29 +247,11 @@ s2_publickey_closed(s2_publickey *pk)
 
 /* --- requests ------------------------------------------------------------ */
 
-/* One more item of a list; NULL: no memory. */
-static s2_value *
-add_item(s2_value *list)
-{
-    size_t count = (size_t)list->number;
-    s2_value *item = realloc(list->item, (count + 1) * sizeof *item);
-
-    if (!item)
-        return NULL;
-    list->kind = S2_LIST;
-    list->item = item;
-    list->number++;
-    item[count] = (s2_value){.kind = S2_LIST};
-    return &item[count];
-}
-
 static bool
 add_bytes(s2_value *list, cursor bytes)
 {
-    s2_value *item = add_item(list);
+    s2_value *item = s2_value_add(list, S2_BYTES);
 
-    if (item)
-        item->kind = S2_BYTES;
     return item && s2_buf_set(&item->bytes, bytes.at, bytes.left);
 }
 
@@ -279,17 +261,17 @@ add_key(s2_op *op, s2_value *keys, cursor c)
 {
     cursor name = take_string(&c), blob = take_string(&c);
     size_t count = take_u32(&c);
-    s2_value *key = c.at ? add_item(keys) : NULL, *attrs = NULL;
+    s2_value *key = c.at ? s2_value_add(keys, S2_LIST) : NULL, *attrs = NULL;
     bool done = key && add_bytes(key, name) && add_bytes(key, blob) &&
-                (attrs = add_item(key));
+                (attrs = s2_value_add(key, S2_LIST));
 
     for (; done && count && c.at; count--) {
         s2_value *attr;
 
         name = take_string(&c);
         blob = take_string(&c);
-        done = !c.at || ((attr = add_item(attrs)) && add_bytes(attr, name) &&
-                         add_bytes(attr, blob));
+        done = !c.at || ((attr = s2_value_add(attrs, S2_LIST)) &&
+                         add_bytes(attr, name) && add_bytes(attr, blob));
     }
     if (!c.at)
         return fail(op, "the server's list is cut short");

@@ -143,6 +143,7 @@ void s2_retain(void *object);
 
 typedef enum s2_kind {
     S2_NUMBER,
+    S2_TRUTH, /* the number: 0 is false */
     S2_BYTES,
     S2_TEXT,
     S2_LABEL,   /* text, which a language may have always given as bytes */
@@ -171,6 +172,8 @@ typedef struct s2_value {
 typedef bool (*s2_call_fn)(void *ctx, const s2_value *args, size_t count,
                            s2_value *answer);
 void s2_value_free(s2_value *value); /* its bytes and its items */
+/* One more item of a list; NULL: no memory. */
+s2_value *s2_value_add(s2_value *list, s2_kind kind);
 /* Text or bytes, which stay where they are. */
 s2_value s2_value_lent(s2_kind kind, const void *src, size_t len);
 
@@ -224,6 +227,15 @@ const char *s2_version(int required_version);
  * Returns    such as "1.11.1 (Debian 1.11.1-1)".
  */
 const char *s2_libssh2_revision(void);
+/*
+ * How libssh2 was built.
+ *
+ * Returns    pairs of a name and a value: version and revision; source: was it
+ *            built with this package; fixes: the weaknesses known of that
+ *            release which were mended then; crypto_engine, null where libssh2
+ *            cannot tell; zlib, trace: can it compress, and be traced.
+ */
+s2_error *s2_build_pairs(s2_value *pairs);
 
 /* --- Session: session.c, connect.c, auth.c ------------------------------- */
 
@@ -558,11 +570,13 @@ s2_error *s2_session_userauth_publickey(s2_session *s, const char *username,
  *            another passphrase; FunctionMissingError.
  * Source     libssh2_userauth_publickey_sk(3); OpenSSH's PROTOCOL.u2f
  */
-s2_error *s2_session_userauth_publickey_sk(
-    s2_session *s, const char *username, const void *pubkeydata,
-    size_t pubkeydata_len, const void *privatekeyfiledata,
-    size_t privatekeyfiledata_len, const char *passphrase, s2_call_fn callback,
-    void *ctx);
+s2_error *s2_session_userauth_publickey_sk(s2_session *s, const char *username,
+                                           const void *pubkeydata,
+                                           size_t pubkeydata_len,
+                                           const void *privatekeyfiledata,
+                                           size_t privatekeyfiledata_len,
+                                           const char *passphrase,
+                                           s2_call_fn callback, void *ctx);
 /*
  * Sign data by a security key, which the program asks to.
  *

@@ -7,10 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifndef SSH2_LIBSSH2_REVISION
-#define SSH2_LIBSSH2_REVISION NULL /* the system's: ask it */
-#endif
-
 static int init_rc;
 
 static void
@@ -37,14 +33,6 @@ const char *
 s2_version(int required_version)
 {
     return libssh2_version(required_version);
-}
-
-const char *
-s2_libssh2_revision(void)
-{
-    const char *revision = SSH2_LIBSSH2_REVISION;
-
-    return revision ? revision : libssh2_version(0);
 }
 
 atomic_size_t s2_leaked;

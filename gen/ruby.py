@@ -63,7 +63,8 @@ module SSH2
     def call: (*untyped) -> untyped
   end
 '''
-HIDDEN = ("missing_methods", "raise_missing")  # lib/ssh2/missing.rb's
+# For lib/ssh2.rb and lib/ssh2/missing.rb only.
+HIDDEN = ("build_pairs", "missing_methods", "raise_missing")
 OWN: dict[str, str] = {}  # what swig/ruby/ has for Ruby alone: its signature
 DOCS = '''# What SSH2 has from C, for rdoc, ri and yard.  Nothing loads it.
 module SSH2

@@ -94,4 +94,4 @@
 %apply s2_buf *TEXT { s2_buf *text };
 %apply s2_list *TEXTS { s2_list *texts };
 %apply const s2_list *PARTS_OR_NONE { const s2_list *attrs };
-%apply s2_value *VALUE { s2_value *keys };
+%apply s2_value *VALUE { s2_value *keys, s2_value *pairs };

@@ -33,6 +33,8 @@
 const char *s2_version(int required_version = 0);
 %rename(libssh2_revision) s2_libssh2_revision;
 const char *s2_libssh2_revision(void);
+%rename(build_pairs) s2_build_pairs;
+s2_error *s2_build_pairs(s2_value *pairs);
 /* Raise what a function would that got this code. */
 %rename(raise_code) s2_error_from_code;
 s2_error *s2_error_from_code(int errcode);

@@ -9,6 +9,8 @@ value_of(const s2_value *v)
     switch (v->kind) {
     case S2_NUMBER:
         return PyLong_FromLongLong(v->number);
+    case S2_TRUTH:
+        return PyBool_FromLong(v->number != 0);
     case S2_TEXT:
         return text_of(&v->bytes);
     case S2_PROMPT:

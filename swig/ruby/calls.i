@@ -9,6 +9,8 @@ value_of(const s2_value *v, VALUE parent)
     switch (v->kind) {
     case S2_NUMBER:
         return LL2NUM(v->number);
+    case S2_TRUTH:
+        return truth(v->number != 0);
     case S2_TEXT:
     case S2_LABEL:
         return buf_text_value(&v->bytes);

@@ -76,6 +76,9 @@ class Verbs:
     def at_least(self, number):
         return importlib.import_module("ssh2.utils").version(number) is not None
 
+    def option(self, name):
+        return importlib.import_module("ssh2").build_options()[name]
+
     def offers(self, cls):
         return [name for name in dir(cls)
                 if name[0] != "_" and not hasattr(object, name)]

@@ -69,6 +69,10 @@ class Verbs
     cls.new(*args)
   end
 
+  def option(name)
+    SSH2.build_options.fetch(name)
+  end
+
   def at_least(number)
     !SSH2.version(number).nil?
   end

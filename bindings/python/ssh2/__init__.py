@@ -4,6 +4,7 @@ Every submodule is imported here, so that C knows the classes of all.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from . import (
     agent,
@@ -26,6 +27,7 @@ from . import (
 
 __all__ = [
     "agent",
+    "build_options",
     "channel",
     "constants",
     "error_codes",
@@ -57,6 +59,11 @@ def set_wait(wait: Wait | None) -> None:
     call that waits.
     """
     binding.set_wait(wait)
+
+
+def build_options() -> dict[str, Any]:
+    """How libssh2 was built: version, revision, source, fixes and others."""
+    return dict(binding.build_pairs())
 
 
 def libssh2_revision() -> str:

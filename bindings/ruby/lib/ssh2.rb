@@ -13,3 +13,11 @@ require_relative "ssh2/sftp_handle"
 require_relative "ssh2/known_host"
 require_relative "ssh2/agent"
 require_relative "ssh2/publickey"
+
+module SSH2
+  # How libssh2 was built: "version", "revision", "source", "fixes" and others.
+  def self.build_options
+    build_pairs.to_h
+  end
+  private_class_method :build_pairs
+end
