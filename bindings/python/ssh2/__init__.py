@@ -63,7 +63,7 @@ def set_wait(wait: Wait | None) -> None:
 
 def build_options() -> dict[str, Any]:
     """How libssh2 was built: version, revision, source, fixes and others."""
-    return dict(binding.build_pairs())
+    return dict(binding.build_pairs() or ())
 
 
 def libssh2_revision() -> str:
