@@ -111,6 +111,25 @@ def written(folder: Path) -> dict[str, set[str]]:
     return names
 
 
+def said(folder: Path) -> dict[str, tuple[list[str], str]]:
+    """What Ruby's own files say of "Class.method", and its parameters."""
+    told: dict[str, tuple[list[str], str]] = {}
+    for path in sorted(folder.glob("**/*.rb")):
+        cls = ""
+        comment: list[str] = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            head = re.match(r"  class (\w+)", line)
+            method = re.match(r"    def ([\w?!=]+)(.*)", line)
+            cls = head[1] if head else cls
+            if line.startswith("    #"):
+                comment.append(line[6:])
+                continue
+            if method and comment:
+                told[f"{cls}.{method[1]}"] = comment, method[2]
+            comment = []
+    return told
+
+
 def block(param: Param) -> bool:
     """May it be given as a block, too?  lib/ssh2/ sees to that."""
     return param.word.startswith("s2_call_fn")
@@ -120,6 +139,7 @@ class Writer:
     def __init__(self, api: Interface, errors: Errors, own: Path) -> None:
         self.api, self.errors = api, errors
         self.written = written(own)
+        self.said = said(own.parent / "lib")
         self.functions = [f for f in api.functions if f.name not in HIDDEN]
         for name in api.own - OWN.keys():
             raise Failure(f"{name}: gen/ruby.py does not know its type")
@@ -231,27 +251,35 @@ class Writer:
     # --- documentation ------------------------------------------------------
 
     def comment(self, method: Method) -> list[str]:
+        text = [wrap(say(p, method.params), 72) for p in method.doc.text]
+        result = self.plain(self.result(method))
+        if "Returns" in method.doc.parts:
+            result += f": {method.doc.parts['Returns']}"
+        return self.parts(method, text, result, True)
+
+    def parts(self, method: Method, text: list[str], result: str,
+              same: bool) -> list[str]:
+        """A text and what else is to be said; are the parameters the same?"""
         doc = method.doc
         mine = {name for p in method.params for name in p.names}
-        text = [wrap(say(p, method.params), 72) for p in doc.text]
-        parts = {"Parameters": ", ".join(
-            f"+{p.name}+: {self.plain(self.given(p))}" for p in method.params)}
-        parts["Units"] = doc.units(mine)
+        parts = {}
+        if same:
+            parts["Parameters"] = ", ".join(
+                f"+{p.name}+: {self.plain(self.given(p))}"
+                for p in method.params)
+            parts["Units"] = doc.units(mine)
         for label in ("Ownership", "Blocking"):
             parts[label] = doc.parts.get(label, "")
-        result = self.plain(self.result(method))
-        told = [f"{result}: {doc.parts['Returns']}"
-                if "Returns" in doc.parts else result]
-        if method.waits:
-            told.append("+:wait_readable+ or +:wait_writable+ where it would "
-                        "block")
-        parts["Returns"] = "; ".join(told)
+        wait = "+:wait_readable+ or +:wait_writable+" * method.waits
+        if result and wait:
+            wait = f"{result}; {wait} where it would block"
+        parts["Returns" if result else "Would block"] = wait or result
         parts["Errors"] = spread(doc.parts.get("Errors", ""),
                                  self.errors.classes)
         parts["Source"] = doc.parts.get("Source", "")
         block = [f"{label}::\n" + wrap(say(said, method.params), 72, "  ")
                  for label, said in parts.items() if said]
-        text.append("\n".join(block))
+        text = [*text, "\n".join(block)] if block else text
         return [f"# {line}".rstrip() for line in "\n\n".join(text).split("\n")]
 
     def plain(self, kind: str) -> str:
@@ -269,10 +297,19 @@ class Writer:
                  for p in method.params]
         own = "" if method.cls else "self."
         given = f"({', '.join(words)})" if words else ""
-        return [*self.comment(method), f"def {own}{method.name}{given}", "end"]
+        told, params = self.said.get(f"{method.cls}.{method.name}", ([], ""))
+        comment = self.comment(method)
+        if told:
+            same = "*args" in params  # they are passed on
+            given = given if same else params
+            comment = self.parts(method, ["\n".join(told)], "", same)
+        return [*comment, f"def {own}{method.name}{given}", "end"]
 
     def manual(self) -> str:
-        """Documentation of what no Ruby file of ours defines."""
+        """Documentation of what C does, also below a method of Ruby's own.
+
+        rdoc takes the first that it sees of a method, and sorts its files.
+        """
         lines: list[str] = []
         for function in self.functions:
             lines += ["", *self.definition(function)]
@@ -283,8 +320,11 @@ class Writer:
                 kind = "reader" if field.fixed else "accessor"
                 inside += [f"# {self.text(field.doc)}",
                            f"attr_{kind} :{field.name}", ""]
-            for method in self.mine(cls):
-                inside += [*self.definition(method), ""]
+            written = self.written.get(cls.name, ())
+            for method in cls.methods:
+                if (method.name not in written
+                        or f"{cls.name}.{method.name}" in self.said):
+                    inside += [*self.definition(method), ""]
             lines += ["  " + line for line in inside[:-1]] + ["end"]
         inside = [("  " + line).rstrip() for line in lines[1:]]
         return "\n".join([DOCS.rstrip(), *inside, "end"]) + "\n"

@@ -31,9 +31,11 @@ module SSH2
       @parent
     end
 
-    # A file, as SFTPHandle: open(filename, flags = "r", mode = 0o644). `flags`
-    # are LIBSSH2_FXF_*, or a mode as File.open's. With a block: the block's
-    # value, and the file is closed.
+    # :call-seq:
+    #   open(filename, flags = "r", mode = 0o644)
+    #
+    # A file, as SFTPHandle. `flags` are LIBSSH2_FXF_*, or a mode as
+    # File.open's. With a block: the block's value, and the file is closed.
     def open(*args, **named, &block)
       named[:flags] = "r" unless args.size > 1 || named.key?(:flags)
       named[:mode] = 0o644 unless args.size > 2 || named.key?(:mode)
@@ -63,7 +65,10 @@ module SSH2
       SSH2.closing(core_open_ex_r(*args, **named), &block)
     end
 
-    # mkdir(path, mode = 0o777); the server's umask holds.
+    # :call-seq:
+    #   mkdir(path, mode = 0o777)
+    #
+    # Make a directory; the server's umask holds.
     def mkdir(*args, **named)
       named[:mode] = 0o777 unless args.size > 1 || named.key?(:mode)
       core_mkdir(*args, **named)

@@ -88,16 +88,22 @@ module SSH2
     def empty
     end
 
-    # Put a box into this one; Box#put of the other does the reverse.
+    # Put a box into this one, and give it back.
+    #
+    #     box.put(other, sock) # => other
     #
     # Parameters::
     #   +inner+: Box, +sock+: IO, or an object with to_io or fileno, or
     #   Integer
     # Blocking::
     #   until it fits
-    # Returns::
-    #   nil; +:wait_readable+ or +:wait_writable+ where it would block
+    # Would block::
+    #   +:wait_readable+ or +:wait_writable+
     def put(inner, sock)
+    end
+
+    # The box behind it.
+    def next
     end
 
     # Shake it.
