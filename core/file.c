@@ -125,32 +125,34 @@ s2_sftp_opendir(s2_sftp *sftp, const char *path, s2_file **out)
     return open_call(sftp, path, 0, 0, LIBSSH2_SFTP_OPENDIR, out);
 }
 
+/* An op on a file: the scope is its SFTP's. */
+static s2_op
+file_op(s2_file *f, int (*step)(s2_op *), const char *func, unsigned flags)
+{
+    s2_sftp *sftp = (s2_sftp *)f->obj.parent;
+    s2_op op = S2_OP(f, step, func, &sftp->scope, flags);
+
+    return op;
+}
+
 static int
 close_step(s2_op *op)
 {
-    s2_file *f = (s2_file *)op->self;
-    int rc;
+    int rc = S2_SESSION(op)->dead ? 0 : file_finish(op->self);
 
-    rc =
-        f->raw && !S2_SESSION(op)->dead ? libssh2_sftp_close_handle(f->raw) : 0;
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return rc;
-    if (f->raw && !S2_SESSION(op)->dead) {
-        f->raw = NULL;
-        ((s2_sftp *)op->self->parent)->children--;
-    }
     s2_alloc_trim(&S2_SESSION(op)->alloc);
     s2_op_close(op);
-    atomic_store(&f->gone, true);
+    atomic_store(&((s2_file *)op->self)->gone, true);
     return rc;
 }
 
 s2_error *
 s2_file_close(s2_file *f)
 {
-    s2_sftp *sftp = (s2_sftp *)f->obj.parent;
-    s2_op op = S2_OP(f, close_step, "libssh2_sftp_close_handle", &sftp->scope,
-                     S2_AFTER_END | S2_AFTER_CLOSE | S2_CLOSES);
+    s2_op op = file_op(f, close_step, "libssh2_sftp_close_handle",
+                       S2_AFTER_END | S2_AFTER_CLOSE | S2_CLOSES);
 
     return s2_op_call(&op);
 }
@@ -162,16 +164,6 @@ s2_file_closed(s2_file *f)
 }
 
 /* --- reading ------------------------------------------------------------- */
-
-/* An op on a file: the scope is its SFTP's. */
-static s2_op
-file_op(s2_file *f, int (*step)(s2_op *), const char *func, unsigned flags)
-{
-    s2_sftp *sftp = (s2_sftp *)f->obj.parent;
-    s2_op op = S2_OP(f, step, func, &sftp->scope, flags);
-
-    return op;
-}
 
 /* libssh2 takes either for the other, and its memory for what it is not. */
 static int
@@ -485,12 +477,16 @@ s2_file_tell64(s2_file *f, uint64_t *result)
     return err;
 }
 
+/* Get the attributes, or set those in b[0]. */
 static int
 fstat_step(s2_op *op)
 {
     LIBSSH2_SFTP_ATTRIBUTES attrs = {0};
-    int rc = libssh2_sftp_fstat_ex(S2_FILE(op), &attrs, 0);
+    int rc;
 
+    if (op->b[0].p)
+        s2_attrs_to(&attrs, op->b[0].p);
+    rc = libssh2_sftp_fstat_ex(S2_FILE(op), &attrs, op->b[0].p != NULL);
     if (!rc && op->dst)
         s2_attrs_from(op->dst, &attrs);
     return rc;
@@ -505,19 +501,10 @@ s2_file_fstat(s2_file *f, s2_attrs *attrs)
     return s2_op_call(&op);
 }
 
-static int
-fsetstat_step(s2_op *op)
-{
-    LIBSSH2_SFTP_ATTRIBUTES attrs;
-
-    s2_attrs_to(&attrs, op->b[0].p);
-    return libssh2_sftp_fstat_ex(S2_FILE(op), &attrs, 1);
-}
-
 s2_error *
 s2_file_fsetstat(s2_file *f, const s2_attrs *attrs)
 {
-    s2_op op = file_op(f, fsetstat_step, "libssh2_sftp_fstat_ex", 0);
+    s2_op op = file_op(f, fstat_step, "libssh2_sftp_fstat_ex", 0);
 
     s2_op_bytes(&op, 0, attrs, sizeof *attrs);
     return s2_op_call(&op);

@@ -105,14 +105,13 @@ s2_attrs_from(s2_attrs *to, const LIBSSH2_SFTP_ATTRIBUTES *from)
 void
 s2_attrs_to(LIBSSH2_SFTP_ATTRIBUTES *to, const s2_attrs *from)
 {
-    memset(to, 0, sizeof *to);
-    to->flags = from->flags;
-    to->filesize = from->filesize;
-    to->uid = from->uid;
-    to->gid = from->gid;
-    to->permissions = from->permissions;
-    to->atime = from->atime;
-    to->mtime = from->mtime;
+    *to = (LIBSSH2_SFTP_ATTRIBUTES){.flags = from->flags,
+                                    .filesize = from->filesize,
+                                    .uid = from->uid,
+                                    .gid = from->gid,
+                                    .permissions = from->permissions,
+                                    .atime = from->atime,
+                                    .mtime = from->mtime};
 }
 
 void
@@ -124,58 +123,49 @@ s2_statvfs_from(s2_statvfs *to, const LIBSSH2_SFTP_STATVFS *from)
                        from->f_flag,  from->f_namemax};
 }
 
+/* Get the attributes, or set those in b[1]. */
 static int
 stat_step(s2_op *op)
 {
     LIBSSH2_SFTP_ATTRIBUTES attrs = {0};
-    int rc =
-        libssh2_sftp_stat_ex(S2_SFTP_RAW(op), PATH(op), (int)op->n[0], &attrs);
+    int rc;
 
+    if (op->b[1].p)
+        s2_attrs_to(&attrs, op->b[1].p);
+    rc = libssh2_sftp_stat_ex(S2_SFTP_RAW(op), PATH(op), (int)op->n[0], &attrs);
     if (!rc && op->dst)
         s2_attrs_from(op->dst, &attrs);
     return rc;
 }
 
 static s2_error *
-stat_call(s2_sftp *sftp, const char *path, int type, s2_attrs *attrs)
+stat_call(s2_sftp *sftp, const char *path, int type, s2_attrs *attrs,
+          const s2_attrs *wanted)
 {
     s2_op op = S2_OP(sftp, stat_step, "libssh2_sftp_stat_ex", &sftp->scope, 0);
 
     op.n[0] = type;
     op.dst = attrs;
+    s2_op_bytes(&op, 1, wanted, wanted ? sizeof *wanted : 0);
     return call_on_path(&op, path);
 }
 
 s2_error *
 s2_sftp_stat(s2_sftp *sftp, const char *path, s2_attrs *attrs)
 {
-    return stat_call(sftp, path, LIBSSH2_SFTP_STAT, attrs);
+    return stat_call(sftp, path, LIBSSH2_SFTP_STAT, attrs, NULL);
 }
 
 s2_error *
 s2_sftp_lstat(s2_sftp *sftp, const char *path, s2_attrs *attrs)
 {
-    return stat_call(sftp, path, LIBSSH2_SFTP_LSTAT, attrs);
-}
-
-static int
-setstat_step(s2_op *op)
-{
-    LIBSSH2_SFTP_ATTRIBUTES attrs;
-
-    s2_attrs_to(&attrs, op->b[1].p);
-    return libssh2_sftp_stat_ex(S2_SFTP_RAW(op), PATH(op), LIBSSH2_SFTP_SETSTAT,
-                                &attrs);
+    return stat_call(sftp, path, LIBSSH2_SFTP_LSTAT, attrs, NULL);
 }
 
 s2_error *
 s2_sftp_setstat(s2_sftp *sftp, const char *path, const s2_attrs *attrs)
 {
-    s2_op op =
-        S2_OP(sftp, setstat_step, "libssh2_sftp_stat_ex", &sftp->scope, 0);
-
-    s2_op_bytes(&op, 1, attrs, sizeof *attrs);
-    return call_on_path(&op, path);
+    return stat_call(sftp, path, LIBSSH2_SFTP_SETSTAT, NULL, attrs);
 }
 
 /* --- links --------------------------------------------------------------- */
