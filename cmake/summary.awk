@@ -1,5 +1,5 @@
 # Counts the TAP lines in ctest's logs: a line for each test that has any,
-# what was skipped and why, and the sum.
+# what was skipped and why, what is to be written, and the sum.
 FNR == 1 { build = FILENAME; sub(/\/Testing\/.*/, "", build) }
 /^[0-9]+\/[0-9]+ Testing: / {
     test = build " " $3
@@ -18,12 +18,18 @@ FNR == 1 { build = FILENAME; sub(/\/Testing\/.*/, "", build) }
     }
     next
 }
+/^not ok [0-9]+/ && /# TODO to be written/ {
+    name = $0; sub(/^not ok [0-9]+ - /, "", name); sub(/ # TODO.*/, "", name)
+    if (!(name in todo)) { todo[name]; unwritten = unwritten "\n    " name }
+    next
+}
 /^ok [0-9]+/ { passed[test]++ }
 /^not ok [0-9]+/ { failed[test]++ }
 END {
     print ""
     for (i = 1; i <= kinds; i++)
         print "skipped, " reasons[i] ":" names[reasons[i]]
+    if (unwritten) print "to be written:" unwritten
     for (i = 1; i <= count; i++) {
         t = tests[i]
         if (!(t in passed || t in failed || t in skipped)) continue

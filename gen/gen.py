@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
 
+import adopt
 import derive
 import docs
 import emit
@@ -40,7 +41,7 @@ def build(args: argparse.Namespace) -> None:
         lacks = binding.safe and derive.lacks(
             f, binding, taken if row else {*taken, *declared})
         if lacks:
-            binding = replace(binding, missing=(("how", lacks),))
+            binding = replace(binding, missing=(("code", lacks),))
         if binding.safe:
             derived[f.name] = binding
             taken |= {derive.called(binding, name) for name in (
@@ -98,6 +99,13 @@ def for_ruby(args: argparse.Namespace) -> None:
                 args.out / "binding.rbs": writer.signatures()})
 
 
+def take(args: argparse.Namespace) -> None:
+    done = adopt.adopt(args.folder, shlex.split(args.cc), args.ledger,
+                       args.errors, args.cases)
+    emit.write(done.files)
+    print("\n".join(done.said))
+
+
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="gen.py", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -123,6 +131,17 @@ def main(argv: list[str]) -> int:
         verb.add_argument("--docs", type=Path, required=True, metavar="FILE")
         verb.add_argument("--out", type=Path, required=True, metavar="DIR")
         verb.set_defaults(run=run)
+    here = Path(__file__).resolve().parent
+    verb = verbs.add_parser("adopt", help="take a libssh2 into the ledger")
+    verb.add_argument("folder", type=Path, metavar="DIR",
+                      help="its headers, or an installed prefix")
+    verb.add_argument("--ledger", type=Path, default=here / "ledger.tsv")
+    verb.add_argument("--errors", type=Path,
+                      default=here.parent / "core" / "errors.def")
+    verb.add_argument("--cases", type=Path,
+                      default=here.parent / "tests" / "cases")
+    verb.add_argument("--cc", default="cc", metavar="COMMAND")
+    verb.set_defaults(run=take)
     args = parser.parse_args(argv)
     try:
         args.run(args)

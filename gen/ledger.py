@@ -15,7 +15,7 @@ from headers import Constant, Failure, Headers, Where
 # owns: who frees what comes out, or what happens to what goes in.  scope: what
 # a begun call excludes (core/internal.h); none: it never waits; pure: nor is
 # its number ever an error.
-OWNS = "(lent|given|handle|reads|struct|buffer|frees|kept|callback)"
+OWNS = "(counts|lent|given|handle|reads|struct|buffer|frees|kept|callback)"
 METHOD = r"([A-Z]\w*(\.\w+)?|[a-z]\w*)"
 COLUMNS = {
     "symbol": r"libssh2_\w+",
@@ -48,6 +48,13 @@ def version(text: str) -> tuple[int, ...]:
     return tuple(int(n) for n in found[0].split(".")) if found else ()
 
 
+def row(cells: list[str], where: Where) -> Row:
+    symbol, since, how, bound, owns, scope, reason = cells
+    names, words = (() if cell == "-" else tuple(cell.split(" "))
+                    for cell in (bound, owns))
+    return Row(symbol, version(since), how, names, words, scope, reason, where)
+
+
 def read_ledger(path: Path) -> dict[str, Row]:
     rows: dict[str, Row] = {}
     lines = path.read_text().splitlines() or [""]
@@ -55,12 +62,14 @@ def read_ledger(path: Path) -> dict[str, Row]:
         raise Failure(f"{path}:1: the columns are not {' '.join(COLUMNS)}")
     for number, line in enumerate(lines[1:], 2):
         where, cells = Where(str(path), number), line.split("\t")
+        if line.startswith("#"):
+            continue
         if len(cells) != len(COLUMNS):
             raise Failure(f"{where}: {len(cells)} cells, not {len(COLUMNS)}")
         for (column, allowed), cell in zip(COLUMNS.items(), cells):
             if not re.fullmatch(allowed, cell):
                 raise Failure(f"{where}: {column} is {cell!r}, not {allowed}")
-        symbol, since, how, bound, owns, scope, reason = cells
+        symbol, _, how, bound, owns, scope, reason = cells
         if how in ("later", "never") and (bound != "-" or reason == "-"):
             raise Failure(f"{where}: {how} needs a reason and binds nothing")
         if how == "derived" and not re.fullmatch(r"\w+\.\w+|[a-z]\w*", bound):
@@ -70,10 +79,7 @@ def read_ledger(path: Path) -> dict[str, Row]:
                           f"{rows[symbol].where}")
         if "?" in (owns, scope) and how != "derived":
             raise Failure(f"{where}: only what is derived can wait for a cell")
-        names, words = (() if cell == "-" else tuple(cell.split(" "))
-                        for cell in (bound, owns))
-        rows[symbol] = Row(symbol, version(since), how, names, words, scope,
-                           reason, where)
+        rows[symbol] = row(cells, where)
     return rows
 
 

@@ -49,6 +49,9 @@ NUMBERS.update({
     "ssize_t": "long long", "off_t": "long long", "time_t": "long long"})
 
 
+Missing = tuple[str, str]  # the cell that is not filled, or code; and why
+
+
 @dataclass(frozen=True)
 class Arg:
     # In: number, text, bytes, fields (a record).
@@ -78,7 +81,7 @@ class Binding:
     result: str  # none, status, count, value, string or handle
     scope: str
     owns: tuple[str, ...]
-    missing: tuple[tuple[str, str], ...]  # the ledger's cell, and why
+    missing: tuple[Missing, ...]
 
     @property
     def safe(self) -> bool:
@@ -149,81 +152,91 @@ def alias(macro: Macro, f: Function, name: str) -> Alias | None:
     return Alias(macro.name, name, fixed)
 
 
+def counts(name: str) -> bool:
+    return bool(COUNT.search(name) and not SETS.search(name))
+
+
 def is_length(p: Param | None, depth: int) -> bool:
     return (p is not None and p.name.endswith("len") and p.type.depth == depth
             and p.type.kind == "scalar" and p.type.base in NUMBERS)
 
 
 def arg_of(p: Param, after: Param | None, owns: tuple[str, ...] | None,
-           ) -> tuple[Arg | None, str]:
+           ) -> tuple[Arg | None, Missing]:
     """A parameter's part in the method, or why it has none.
 
     Without `owns` nothing is known of what is pointed to.
     """
-    t, known = p.type, owns or ()
+    t, known, name = p.type, owns or (), f"{p.name}, {p.type.text}"
     chars = t.kind == "scalar" and "char" in t.base
+    asked = "code" if owns else "owns"  # what is filled in does not help
     if t.text == "libssh2_socket_t":
-        return None, f"is {p.name} kept after the call?"
+        return None, ("code", f"{p.name} is a socket, which is the core's")
     if t.kind == "callback":
-        return None, f"{p.name} is called back: that needs code"
+        return None, ("code", f"{p.name} is called back")
     if t.kind == "scalar" and t.base not in NUMBERS:
-        return None, f"what does {p.name}, {t.text}, hold?"
+        return None, ("code", f"what does {name}, hold?")
     if t.kind == "scalar" and t.depth == 0:
-        return Arg("number", p.name, t), ""
+        return Arg("number", p.name, t), ("", "")
     if chars and t.depth == 1 and t.const:
         if after and is_length(after, 0):
             kind = "text" if t.base == "char" else "bytes"
-            return Arg(kind, p.name, t, after.type), ""
+            return Arg(kind, p.name, t, after.type), ("", "")
+        if t.base != "char":
+            return None, ("code", f"how long is {name}?")
         if owns is None or "kept" in owns:
-            return None, f"is {p.name}, {t.text}, kept after the call?"
-        if t.base == "char":
-            return Arg("text", p.name, t), ""
-        return None, f"how long is {p.name}, {t.text}?"
+            return None, (asked, f"is {name}, kept after the call?")
+        return Arg("text", p.name, t), ("", "")
     if chars and t.depth == 2:
         if "lent" in known or "given" in known:
             size = after.type if after and is_length(after, 1) else None
-            return Arg("string", p.name, t, size), ""
-        return None, f"who frees {p.name}?"
+            return Arg("string", p.name, t, size), ("", "")
+        return None, (asked, f"is {name}, lent, or given to be freed?")
     if t.kind == "scalar" and t.depth == 1 and not t.const and not chars:
-        return Arg("out", p.name, t), ""
-    if t.base in RECORDS and t.depth == 1 and "struct" in known and not t.const:
-        return Arg("record", p.name, t), ""
-    if t.base == "LIBSSH2_SFTP_ATTRIBUTES" and t.depth == 1 and (
-            "reads" in known):
-        return Arg("fields", p.name, t), ""
-    if t.base in CLASSES and t.depth == 2 and "handle" in known:
-        return Arg("handle", p.name, t), ""
-    if chars:
-        return None, f"what does {p.name}, {t.text}, hold?"
-    return None, f"what becomes of {p.name}, {t.text}?"
+        return Arg("out", p.name, t), ("", "")
+    if t.base in RECORDS and t.depth == 1:
+        if "struct" in known and not t.const:
+            return Arg("record", p.name, t), ("", "")
+        if "reads" in known and t.base == "LIBSSH2_SFTP_ATTRIBUTES":
+            return Arg("fields", p.name, t), ("", "")
+        return None, (asked, f"is {name}, filled (struct) or only read?")
+    if t.base in CLASSES and t.depth == 2:
+        if "handle" in known:
+            return Arg("handle", p.name, t), ("", "")
+        return None, (asked, f"is {name}, a new handle?")
+    return None, ("code", f"what does {name}, hold?")
 
 
-def result_of(f: Function, owns: tuple[str, ...] | None) -> tuple[str, str]:
+def result_of(f: Function, owns: tuple[str, ...] | None,
+              ) -> tuple[str, Missing]:
     t, known = f.result, owns or ()
+    asked = "code" if owns else "owns"
     if t.kind == "void" and not t.depth:
-        return "none", ""
-    if t.base == "char" and t.depth == 1 and (
-            "lent" in known or "given" in known):
-        return "string", ""
-    if t.base in CLASSES and t.depth == 1 and "handle" in known:
-        return "handle", ""
+        return "none", ("", "")
+    if t.base == "char" and t.depth == 1:
+        if "lent" in known or "given" in known:
+            return "string", ("", "")
+        return "value", (asked, f"is the result, {t.text}, lent, or given to "
+                                "be freed?")
+    if t.base in CLASSES and t.depth == 1:
+        if "handle" in known:
+            return "handle", ("", "")
+        return "value", (asked, f"is the result, {t.text}, a new handle?")
     if t.kind != "scalar" or t.depth or t.base not in NUMBERS:
-        return "value", f"who frees the result, {t.text}?"
-    if t.text == "ssize_t" or (
-            t.text == "int" and COUNT.search(f.name)
-            and not SETS.search(f.name)):
-        return "count", ""
+        return "value", ("code", f"what is the result, {t.text}?")
+    if t.text == "ssize_t" or t.text == "int" and counts(f.name):
+        return "count", ("", "")
     if t.text != "int" or VALUE.search(f.name):
-        return "value", ""
-    return "status", ""
+        return "value", ("", "")
+    return "status", ("", "")
 
 
 def vain(owns: tuple[str, ...], kinds: list[str]) -> list[str]:
     """Why words of a cell do not help."""
-    made = {"lent": "string", "given": "string", "handle": "handle",
+    made = {"counts": "count", "lent": "string", "given": "string", "handle": "handle",
             "struct": "record", "reads": "fields"}
     return [f"nothing is there that is {word}" if word in made
-            else f"{word}: that needs code"
+            else f"{word} needs code"
             for word in owns if made.get(word) not in kinds]
 
 
@@ -256,19 +269,19 @@ def bind(f: Function, headers: Headers, rows: dict[str, Row] | None = None,
     """How to bind f, by its prototype and, where given, its ledger row."""
     rows = rows or {}
     row = rows.get(f.name)
-    missing: list[tuple[str, str]] = []
+    missing: list[Missing] = []
     handle = f.params[0].type if f.params else None
     struct = cls = ""
     scope, rest = "none", list(f.params[1:])
     if not handle or handle.kind != "handle" or handle.depth != 1:
         rest = list(f.params)
         if rest and not (row and row.how == "derived"):
-            missing.append(("how", "its first parameter is no handle"))
+            missing.append(("code", "its first parameter is no handle"))
     elif handle.base in ("LIBSSH2_AGENT", "LIBSSH2_PUBLICKEY"):
         struct, cls, scope = CLASSES[handle.base]
-        missing.append(("how", "the core speaks this protocol itself"))
+        missing.append(("code", "the core speaks this protocol itself"))
     elif handle.base not in CLASSES:
-        missing.append(("how", f"{handle.base} has no class"))
+        missing.append(("code", f"{handle.base} has no class"))
     else:
         struct, cls, scope = CLASSES[handle.base]
         if cls == "Channel" and READS.search(f.name):
@@ -283,20 +296,20 @@ def bind(f: Function, headers: Headers, rows: dict[str, Row] | None = None,
         if arg:
             args.append(arg)
         else:
-            missing.append(("owns", why))
+            missing.append(why)
     result, why = result_of(f, owns)
-    if why:
-        missing.append(("owns", why))
+    if why[0]:
+        missing.append(why)
     if FREES.search(f.name) and owns is None:
-        missing.append(("owns", "may free its handle"))
+        missing.append(("owns", "does it free its handle?"))
     if f.deprecated and owns is None:
-        missing.append(("how", "marked deprecated"))
+        missing.append(("code", "marked deprecated"))
     if WAITS.search(f.name) and not row:
-        missing.append(("how", "the core itself waits"))
+        missing.append(("code", "the core itself waits"))
     if f.name + "64" in headers.functions and not row:
-        missing.append(("how", f"{f.name}64 does it for any size"))
+        missing.append(("code", f"{f.name}64 does it for any size"))
     if not f.exported:
-        missing.append(("how", "not declared with LIBSSH2_API"))
+        missing.append(("code", "not declared with LIBSSH2_API"))
     if result in ("none", "value"):
         scope = "pure"
     names = method_names(f, cls, headers)
@@ -308,6 +321,8 @@ def bind(f: Function, headers: Headers, rows: dict[str, Row] | None = None,
             missing.append(("scope", "what may not run at the same time?"))
         if scope == "pure" and result == "status":
             result = "value"
+        if result == "status" and "counts" in row.owns:
+            result = "count"
         if row.how == "derived":
             names = (row.bound[0].split(".")[-1], *names)
             if row.bound[0].rpartition(".")[0] != cls:
