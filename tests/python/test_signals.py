@@ -1,4 +1,5 @@
 """Signals are honoured while a call waits, and no call loses a byte by them."""
+import base64
 import os
 import signal
 import threading
@@ -68,6 +69,34 @@ class TestInterrupt(unittest.TestCase):
         agent.set_identity_path(ENV["SSH2_DIR"] + "/agent_silent")
         agent.connect()
         self.interrupt(agent.get_identities)
+
+    def test_an_agent_s_signing_can_be_interrupted(self):
+        agent = Session().agent_init()
+        agent.connect()
+        key = agent.get_identities()[1]
+        agent.set_identity_path(ENV["SSH2_DIR"] + "/agent_silent")
+        agent.connect()
+        self.interrupt(lambda: agent.sign(key, b"data"))
+        agent.set_identity_path(ENV["SSH_AUTH_SOCK"])
+        agent.connect()
+        self.assertEqual(len(agent.sign(key, b"data")), 64)
+
+    def test_what_calls_back_can_be_interrupted(self):
+        def sleep(*_):
+            time.sleep(60)
+
+        with open(ENV["SSH2_KEY"] + ".pub", encoding="ascii") as file:
+            blob = base64.b64decode(file.read().split()[1])
+        session = shake()
+        server("stop")
+        try:
+            self.interrupt(lambda: session.userauth_publickey(
+                ENV["SSH2_USER"], blob, sleep))
+        finally:
+            server("cont")
+        self.interrupt(lambda: session.userauth_publickey(
+            ENV["SSH2_USER"], blob, sleep))
+        session.userauth_publickey_fromfile(ENV["SSH2_USER"], ENV["SSH2_KEY"])
 
     def test_a_handler_that_does_not_raise_disturbs_nothing(self):
         ticks = []

@@ -68,6 +68,31 @@ class TestInterrupt < Minitest::Test
     interrupted { agent.list_identities }
   end
 
+  def test_an_agents_signing_can_be_interrupted
+    agent = SSH2::Session.new.agent_init
+    agent.connect
+    key = agent.get_identities[1]
+    agent.set_identity_path("#{ENV.fetch('SSH2_DIR')}/agent_silent")
+    agent.connect
+    interrupted { agent.sign(key, "data") }
+    agent.set_identity_path(ENV.fetch("SSH_AUTH_SOCK"))
+    agent.connect
+    assert_equal 64, agent.sign(key, "data").bytesize
+  end
+
+  def test_what_calls_back_can_be_interrupted
+    blob = File.read("#{KEY}.pub").split[1].unpack1("m")
+    user = ENV.fetch("SSH2_USER")
+    session = shake
+    server("stop")
+    interrupted { session.userauth_publickey(user, blob) { sleep } }
+    server("cont")
+    interrupted { session.userauth_publickey(user, blob) { sleep } }
+    session.userauth_publickey_fromfile(user, KEY)
+  ensure
+    server("cont")
+  end
+
   def test_a_handler_that_does_not_raise_disturbs_nothing
     count = 0
     old = trap("USR1") { count += 1 }
