@@ -275,27 +275,33 @@ s2_session_agent_init(s2_session *s, s2_agent **out)
     return err;
 }
 
-/* n[0] tells which path. */
+/* Tell the path n[0], or set it. */
 static int
-set_step(s2_op *op)
+path_step(s2_op *op)
 {
     s2_agent *a = (s2_agent *)op->self;
-    char *copy = op->b[PATH].p ? strdup(op->b[PATH].p) : NULL;
+    char **at = &a->path[op->n[0]], *copy = NULL;
 
-    if (op->b[PATH].p && !copy)
+    if (op->dst)
+        return !*at || s2_buf_set(op->dst, *at, strlen(*at))
+                   ? 0
+                   : s2_op_fail(op, &s2_no_memory);
+    if (op->b[PATH].p && !(copy = strdup(op->b[PATH].p)))
         return s2_op_fail(op, &s2_no_memory);
     s2_record_drop(&a->scope); /* it was asked of another agent */
-    free(a->path[op->n[0]]);
-    a->path[op->n[0]] = copy;
+    free(*at);
+    *at = copy;
     return 0;
 }
 
 static s2_error *
-set(s2_agent *agent, const char *func, int which, const char *path)
+path_of(s2_agent *agent, const char *func, int which, const char *path,
+        s2_buf *text)
 {
-    s2_op op = S2_OP(agent, set_step, func, NULL, ANY_TIME);
+    s2_op op = S2_OP(agent, path_step, func, NULL, ANY_TIME);
 
     op.n[0] = which;
+    op.dst = text;
     s2_op_text(&op, PATH, path);
     return s2_op_call(&op);
 }
@@ -303,39 +309,19 @@ set(s2_agent *agent, const char *func, int which, const char *path)
 s2_error *
 s2_agent_set_identity_path(s2_agent *agent, const char *path)
 {
-    return set(agent, "set_identity_path", WANTED, path);
-}
-
-s2_error *
-s2_agent_disconnect(s2_agent *agent)
-{
-    return set(agent, "agent_disconnect", CONNECTED, NULL);
-}
-
-static int
-get_step(s2_op *op)
-{
-    const char *path = ((s2_agent *)op->self)->path[op->n[0]];
-
-    return !path || s2_buf_set(op->dst, path, strlen(path))
-               ? 0
-               : s2_op_fail(op, &s2_no_memory);
-}
-
-static s2_error *
-get(s2_agent *agent, const char *func, int which, s2_buf *text)
-{
-    s2_op op = S2_OP(agent, get_step, func, NULL, ANY_TIME);
-
-    op.n[0] = which;
-    op.dst = text;
-    return s2_op_call(&op);
+    return path_of(agent, "set_identity_path", WANTED, path, NULL);
 }
 
 s2_error *
 s2_agent_get_identity_path(s2_agent *agent, s2_buf *text)
 {
-    return get(agent, "get_identity_path", WANTED, text);
+    return path_of(agent, "get_identity_path", WANTED, NULL, text);
+}
+
+s2_error *
+s2_agent_disconnect(s2_agent *agent)
+{
+    return path_of(agent, "agent_disconnect", CONNECTED, NULL, NULL);
 }
 
 static int
@@ -346,7 +332,7 @@ connect_step(s2_op *op)
     if (rc)
         return rc;
     close(fd);
-    return set_step(op);
+    return path_step(op);
 }
 
 s2_error *
@@ -355,7 +341,7 @@ s2_agent_connect(s2_agent *agent)
     s2_op op = S2_OP(agent, connect_step, "agent_connect", NULL,
                      S2_EARLY | S2_AFTER_END | S2_STATELESS);
     s2_buf path = {0};
-    s2_error *err = get(agent, op.func, WANTED, &path);
+    s2_error *err = path_of(agent, op.func, WANTED, NULL, &path);
 
     op.n[0] = CONNECTED;
     op.path = path.data ? path.data : getenv("SSH_AUTH_SOCK");
@@ -370,7 +356,7 @@ static s2_error *
 call_connected(s2_agent *agent, s2_identity *key, s2_class cls, s2_op *op)
 {
     s2_buf path = {0};
-    s2_error *err = get(agent, op->func, CONNECTED, &path);
+    s2_error *err = path_of(agent, op->func, CONNECTED, NULL, &path);
 
     if (!err && !path.data)
         err = s2_error_new(cls, LIBSSH2_ERROR_BAD_USE, op->func, NULL,
