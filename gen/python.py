@@ -73,7 +73,7 @@ ERROR = '''class SSH2Error(Exception):
     text: str | None  # what happened
     path: str | None  # the file, host or name it is about
     sftp_status: int  # LIBSSH2_FX_*, or 0
-    errno: int | None
+    errno: Any  # int or None; OSError has it too
     done: int  # bytes written before it
 '''
 KIN = {"ConnectError": "OSError", "FunctionMissingError": "NotImplementedError"}
@@ -212,7 +212,7 @@ class Writer:
 
     def exceptions(self) -> str:
         """exceptions.pyi"""
-        lines = [ERROR]
+        lines = ["from typing import Any", "", ERROR]
         for name, parent in list(self.errors.classes.items())[1:]:
             number = getattr(errno, self.errors.kin.get(name, ""), 0)
             kin = type(OSError(number, "")).__name__ if number else \

@@ -28,10 +28,12 @@ def main():
         return 77
     stubtest, mypy = tools
     config = HERE.parent / "bindings" / "python" / "pyproject.toml"
+    # A module that has its types within is no stub.
+    stubs = [f"ssh2.{path.stem}" for path in (BUILT / "ssh2").glob("*.pyi")]
     print("1..3")
     failed = 0
     for number, (name, *command) in enumerate([
-            ("stubtest finds nothing", stubtest, "ssh2"),
+            ("stubtest finds nothing", stubtest, *stubs),
             ("mypy finds nothing in the package", mypy, "--config-file",
              config, BUILT / "ssh2"),
             ("mypy finds what it should in a program", mypy, "--config-file",

@@ -33,7 +33,8 @@ class Handle:
         name = type(self).__name__
         raise TypeError(f"{name} can be neither copied nor pickled")
 
-    __repr__ = object.__repr__
+    def __repr__(self) -> str:
+        return object.__repr__(self)  # SWIG's tells addresses of its own
 
 
 def _missing(symbol: str) -> Callable[..., object]:
