@@ -93,14 +93,17 @@ def coverage(headers: Headers, rows: dict[str, Row],
     shown = len(headers.constants)
     lines = [
         f"libssh2 {headers.version}",
-        f"functions  {how['hand'] + how['derived']} of {len(public)} bound",
+        f"functions  {how['hand'] + how['derived'] + how['own']} of "
+        f"{len(public)} bound",
         *(f"           {how[word]} {title}" for word, title in
-          (("hand", "by hand"), ("derived", "derived"), ("later", "to come"),
+          (("hand", "by hand"), ("derived", "derived"),
+           ("own", "by the core's own means"), ("later", "to come"),
            ("never", "never"), ("unknown", "without a row"))),
         f"macros     {len(macros)} stand for a function",
         f"constants  {shown} of {shown + len(headers.skipped)}",
     ]
-    for title, word in (("to come", "later"), ("never", "never")):
+    for title, word in (("to come", "later"), ("never", "never"),
+                        ("by the core's own means", "own")):
         lines += ["", f"{title}:"]
         lines += [f"  {name}: {rows[name].reason}" for name in public
                   if name in rows and rows[name].how == word]

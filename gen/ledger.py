@@ -20,7 +20,7 @@ METHOD = r"([A-Z]\w*(\.\w+)?|[a-z]\w*)"
 COLUMNS = {
     "symbol": r"libssh2_\w+",
     "since": r"-|\d+(\.\d+){1,2}",
-    "how": "hand|derived|later|never",
+    "how": "hand|derived|own|later|never",
     "bound": f"-|{METHOD}( {METHOD})*",
     "owns": rf"-|\?|{OWNS}( {OWNS})*",
     "scope": r"\?|none|pure|session|sftp|channel-read|channel-write",
@@ -72,6 +72,8 @@ def read_ledger(path: Path) -> dict[str, Row]:
         symbol, _, how, bound, owns, scope, reason = cells
         if how in ("later", "never") and (bound != "-" or reason == "-"):
             raise Failure(f"{where}: {how} needs a reason and binds nothing")
+        if how == "own" and "-" in (bound, reason):
+            raise Failure(f"{where}: own needs a method and a reason")
         if how == "derived" and not re.fullmatch(r"\w+\.\w+|[a-z]\w*", bound):
             raise Failure(f"{where}: derived needs one Class.method")
         if symbol in rows:

@@ -227,7 +227,7 @@ def disagreements(blind: rules.Binding, row: ledger.Row) -> list[str]:
     claimed = {f"{blind.cls}.{name}".lstrip(".") for name in blind.names}
     if row.bound and not claimed & set(row.bound):
         out.append(f"named {blind.method}, is {' '.join(row.bound)}")
-    if row.how == "never" or (row.how == "hand" and not row.bound):
+    if row.how in ("never", "own") or (row.how == "hand" and not row.bound):
         out.append(f"safe to derive, is not: {row.reason}")
     if row.owns:
         out.append(f"owns nothing, is {' '.join(row.owns)}")
