@@ -338,8 +338,7 @@ long s2_session_get_timeout(s2_session *s);
  * What reads, writes or awaits the end of a channel is not limited by it.  The
  * shorter limit counts, of this one and of set_timeout()'s.
  *
- * Units      `seconds`, 0: no limit.  Bytes of a file that moved
- *            start it anew.
+ * Units      `seconds`, 0: no limit.  Bytes of a file that moved start it anew.
  * Source     libssh2_session_set_read_timeout(3), whose own limit is never set
  */
 void s2_session_set_read_timeout(s2_session *s, long seconds);
@@ -496,9 +495,9 @@ bool s2_session_userauth_authenticated(s2_session *s);
  *            gives.  It may not call this session.  null: nobody is asked.
  * Blocking   until the server answers.
  * Errors     AuthenticationError: refused; PasswordExpiredError: there is no
- *            new one; InvalidRequestError: the new one is too long; BadUseError:
- *            authenticated already, or no new one was given before: libssh2
- *            then takes no further password.
+ *            new one; InvalidRequestError: the new one is too long;
+ *            BadUseError: authenticated already, or no new one was given
+ *            before: libssh2 then takes no further password.
  * Source     libssh2_userauth_password_ex(3); RFC 4252 8
  */
 s2_error *s2_session_userauth_password(s2_session *s, const char *username,
@@ -558,9 +557,9 @@ s2_error *s2_session_userauth_publickey(s2_session *s, const char *username,
 /*
  * Authenticate by a security key, which the program asks to sign.
  *
- * Units      `privatekeyfiledata` is what stands in the file that ssh-keygen has
- *            written, `pubkeydata` a certificate of that key, as RFC 4253 6.6
- *            has it; null: none.  `callback` is called with the data, the kind
+ * Units      `privatekeyfiledata` is what stands in the file that ssh-keygen
+ *            has written, `pubkeydata` a certificate of that key, as RFC 4253
+ *            6.6 has it; null: none.  `callback` is called with the data, the kind
  *            of the key (LIBSSH2_HOSTKEY_TYPE_*), its LIBSSH2_SK_* flags, the
  *            application and the key's handle; it gives the flags and the
  *            counter of the security key and two parts of a signature, of which
@@ -734,7 +733,7 @@ s2_error *s2_session_forward_listen(s2_session *s, int port, s2_listener **out);
  * Ownership  the listener is the caller's; dropped, it is cancelled by later
  *            calls on the session.
  * Blocking   until the server has answered, or the timeout.
- * Returns    *result is the port that was bound.
+ * Returns    the listener, and the port that was bound.
  * Errors     RequestDeniedError where the server refuses; BadUseError once
  *            keepalives that ask for a reply were sent.
  * Source     libssh2_channel_forward_listen_ex(3); RFC 4254 7.1
@@ -864,8 +863,9 @@ s2_error *s2_channel_setenv(s2_channel *ch, const char *varname,
 /*
  * Ask that X11 clients started on the channel be shown here.
  *
- * Their connections come as events: see s2_session_callback_set().
+ * Their connections come as events: see Session.callback_set().
  *
+ * Blocking   until the server answers.
  * Errors     ChannelRequestDenied where the server refuses.
  * Source     libssh2_channel_x11_req(3); RFC 4254 6.3.1
  */
@@ -876,6 +876,7 @@ s2_error *s2_channel_x11_req(s2_channel *ch, int screen_number);
  * Units      `single_connection` not 0: one client only; `auth_proto` null is
  *            MIT-MAGIC-COOKIE-1, `auth_cookie` (hexadecimal) null a random one
  *            that nobody is told.
+ * Blocking   until the server answers.
  * Errors     ChannelRequestDenied where the server refuses.
  * Source     libssh2_channel_x11_req_ex(3); RFC 4254 6.3.1
  */
