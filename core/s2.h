@@ -559,9 +559,9 @@ s2_error *s2_session_userauth_publickey(s2_session *s, const char *username,
  *
  * Units      `privatekeyfiledata` is what stands in the file that ssh-keygen
  *            has written, `pubkeydata` a certificate of that key, as RFC 4253
- *            6.6 has it; null: none.  `callback` is called with the data, the kind
- *            of the key (LIBSSH2_HOSTKEY_TYPE_*), its LIBSSH2_SK_* flags, the
- *            application and the key's handle; it gives the flags and the
+ *            6.6 has it; null: none.  `callback` is called with the data, the
+ *            kind of the key (LIBSSH2_HOSTKEY_TYPE_*), its LIBSSH2_SK_* flags,
+ *            the application and the key's handle; it gives the flags and the
  *            counter of the security key and two parts of a signature, of which
  *            Ed25519 leaves the second empty.  It may not call this session.
  * Blocking   until the server answers.

@@ -77,6 +77,7 @@ class Interface:
     functions: list[Method] = field(default_factory=list)
     classes: list[Class] = field(default_factory=list)
     own: set[str] = field(default_factory=set)  # a language's own functions
+    missing: list[str] = field(default_factory=list)
 
     def class_of(self, c_type: str) -> str:
         struct = c_type.replace("const ", "").rstrip(" *")
@@ -222,4 +223,5 @@ def read(xml: Path, docs: dict[str, Doc], missing: Path | None) -> Interface:
     text = missing.read_text(encoding="utf-8") if missing else ""
     for cls in api.classes:
         cls.missing = re.findall(rf'"{cls.name}\.(\w+) ', text)
+    api.missing = re.findall(r'"(\w+) ', text)
     return api

@@ -52,7 +52,7 @@ PLAIN = {
 HEAD = '''"""The types of ssh2.binding."""
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
 class _HasDescriptor(Protocol):
     def fileno(self) -> int: ...
@@ -188,8 +188,8 @@ class Writer:
                 lines.append(f"{field.name}: int")
         for method in cls.methods:
             lines += self.method(method)
-        return lines + [f"def {name}(self, *args: object, **kw: object) -> Any:"
-                        " ..." for name in cls.missing]
+        return lines + [f"def {name}(self, *args: Any, **kw: Any) -> Any: ..."
+                        for name in cls.missing]
 
     def declare(self, names: Iterable[str]) -> list[str]:
         texts = {name for name, text in self.api.constants.items() if text}
@@ -203,6 +203,8 @@ class Writer:
         lines += ["", *self.declare(self.api.constants)]
         for function in self.api.functions:
             lines += ["", *self.method(function)]
+        lines += [f"def {name}(*args: Any, **kw: Any) -> NoReturn: ..."
+                  for name in self.api.missing]
         lines += [f"def {name}({OWN[name]}) -> None: ..."
                   for name in sorted(self.api.own)]
         for cls in self.api.classes:

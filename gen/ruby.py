@@ -211,6 +211,8 @@ class Writer:
                  for name, text in self.api.constants.items()]
         for function in self.functions:
             lines += ["", *self.method(function)]
+        lines += [f"def self.{name}: (*untyped, **untyped) -> bot"
+                  for name in self.api.missing]
         lines += [f"def self.{name}: {OWN[name]}" for name in self.api.own]
         for cls in self.api.classes:
             lines += ["", f"# {self.text(cls.doc)}", f"class {cls.name}"]

@@ -1,7 +1,7 @@
 """The types of ssh2.binding."""
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, NoReturn, Protocol, TypeAlias
 
 class _HasDescriptor(Protocol):
     def fileno(self) -> int: ...
@@ -23,6 +23,7 @@ def motto() -> str:
     Returns:
         str
     """
+def burn(*args: Any, **kw: Any) -> NoReturn: ...
 
 class Size:
     def __init__(self) -> None: ...
@@ -165,4 +166,4 @@ class Box:
         Returns:
             0
         """
-    def burn(self, *args: object, **kw: object) -> Any: ...
+    def burn(self, *args: Any, **kw: Any) -> Any: ...
