@@ -225,7 +225,7 @@ def new_macro(symbol: str, of: str, made: dict[str, New], rows: dict[str, Row],
     if of not in made:
         return New([symbol, release(headers), "later", "-", "-",
                     rows[of].scope, why], [why])
-    symbol_, since, how, bound, owns, scope, _ = made[of].cells
+    since, how, bound, owns, scope = made[of].cells[1:6]
     b = made[of].binding
     alias = [a for a in b.macros if a.symbol == symbol] if b else []
     if alias:
@@ -332,10 +332,10 @@ def adopt(folder: Path, cc: list[str], tables: Path, errors_path: Path,
             "nothing is written")
         return Adopted(said, {})
     waits = [name for name, new in made.items() if new.waits]
-    how = [new.cells[2] for new in made.values()]
-    say(f"\n{len(made)} new: {how.count('derived') - len(waits)} bound, "
-        f"{len(waits)} once their cells are filled in, {how.count('hand')} by "
-        f"hand, {how.count('later')} need code; {len(changes)} changed, "
+    hows = [new.cells[2] for new in made.values()]
+    say(f"\n{len(made)} new: {hows.count('derived') - len(waits)} bound, "
+        f"{len(waits)} once their cells are filled in, {hows.count('hand')} by "
+        f"hand, {hows.count('later')} need code; {len(changes)} changed, "
         f"{len(gone)} gone, {len(new_errors)} new errors")
     if made:
         texts[tables] = insert(tables, headers, made)

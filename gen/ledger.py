@@ -35,7 +35,7 @@ class Row:
     symbol: str
     since: tuple[int, ...]  # () where nobody knows: 1.10.0 or older
     how: str
-    bound: tuple[str, ...]  # "Class.method", "function", or "Class" for its life
+    bound: tuple[str, ...]  # "Class.method", "function", "Class" for its life
     owns: tuple[str, ...]
     scope: str
     reason: str

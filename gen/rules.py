@@ -138,7 +138,7 @@ def alias(macro: Macro, f: Function, name: str) -> Alias | None:
     params, fixed = macro.params or (), {}
     if len(given) != len(f.params):
         return None
-    for p, word in zip(f.params, given):
+    for p, word in zip(f.params, given, strict=True):
         plain = re.sub(r"^\((\w+)\)$", r"\1", word)
         if plain in params:
             continue
@@ -233,8 +233,8 @@ def result_of(f: Function, owns: tuple[str, ...] | None,
 
 def vain(owns: tuple[str, ...], kinds: list[str]) -> list[str]:
     """Why words of a cell do not help."""
-    made = {"counts": "count", "lent": "string", "given": "string", "handle": "handle",
-            "struct": "record", "reads": "fields"}
+    made = {"counts": "count", "lent": "string", "given": "string",
+            "handle": "handle", "struct": "record", "reads": "fields"}
     return [f"nothing is there that is {word}" if word in made
             else f"{word} needs code"
             for word in owns if made.get(word) not in kinds]
