@@ -188,6 +188,7 @@ typedef struct token {
     int algorithm; /* LIBSSH2_HOSTKEY_TYPE_* */
     uint8_t flags; /* LIBSSH2_SK_* */
     s2_buf application, handle, blob;
+    const void *forgotten; /* libssh2's own handle, which it never frees */
 } token;
 
 static void
@@ -235,6 +236,7 @@ static LIBSSH2_USERAUTH_SK_SIGN_FUNC(note_token)
     (void)sig_info;
     t->algorithm = algorithm;
     t->flags = flags;
+    t->forgotten = key_handle;
     if (s2_buf_set(&t->application, text, strlen(text)) &&
         s2_buf_set(&t->handle, key_handle, handle_len))
         s2_buf_set(&t->blob, blob.at, blob.left);
@@ -254,6 +256,7 @@ read_token_step(s2_op *op)
     libssh2_userauth_publickey_sk(s->raw, "", 0, NULL, 0, op->b[KEY].p,
                                   op->b[KEY].len, op->b[PASSPHRASE].p,
                                   note_token, &abstract);
+    s2_alloc_free(&s->alloc, (void *)(uintptr_t)t->forgotten);
     if (t->blob.data)
         return 0;
     return s2_op_fail(op, s2_error_new(S2_C_FileError, LIBSSH2_ERROR_FILE,

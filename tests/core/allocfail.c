@@ -7,8 +7,6 @@
  */
 #include "conversation.h"
 
-#include <openssl/evp.h>
-
 /* What libssh2 itself forgets where it runs out of memory, of its own and of
  * OpenSSL's, is out of our reach. */
 __attribute__((visibility("default"))) const char *
@@ -111,40 +109,6 @@ done:
     return err;
 }
 
-/* Answer anything, with what no server takes; ctx counts. */
-static bool
-guess(void *ctx, const s2_value *args, size_t count, s2_value *answer)
-{
-    if (ctx)
-        ++*(int *)ctx;
-    (void)args;
-    (void)count;
-    if (answer->kind == S2_NUMBER)
-        answer->number = 1;
-    else if (answer->kind != S2_LIST)
-        return s2_buf_set(&answer->bytes, "guess", 5);
-    else
-        for (int64_t i = 0; i < answer->number; i++)
-            guess(NULL, NULL, 0, &answer->item[i]);
-    return true;
-}
-
-/* What a file of the fixture's keys holds. */
-static s2_buf
-key_file(const char *name)
-{
-    s2_buf text = {0};
-    char path[512], bytes[8192];
-    FILE *file;
-
-    snprintf(path, sizeof path, "%s/%s", fixture("SSH2_KEYS"), name);
-    if ((file = fopen(path, "rb"))) {
-        s2_buf_set(&text, bytes, fread(bytes, 1, sizeof bytes, file));
-        fclose(file);
-    }
-    return text;
-}
-
 /* NULL where the server refused an answer, as it shall. */
 static s2_error *
 refused(const s2_session *s, s2_error *err, int *asked)
@@ -166,11 +130,7 @@ refused(const s2_session *s, s2_error *err, int *asked)
 static s2_error *
 knock(s2_session *s, const char *unused)
 {
-    unsigned char blob[1024];
-    s2_buf public = key_file("ecdsa.pub"), token = key_file("sk_ecdsa");
-    /* Without the byte that base64 is padded by. */
-    int blob_len =
-        EVP_DecodeBlock(blob, (unsigned char *)public.data + 20, 140) - 1;
+    s2_buf blob = ecdsa_key(), token = key_file("sk_ecdsa");
     int asked = 0;
     s2_error *err = s2_session_connect(
         s, fixture("SSH2_HOST"), atoi(fixture("SSH2_ASYNCSSH_PORT")), 20000,
@@ -188,8 +148,8 @@ knock(s2_session *s, const char *unused)
                       &asked);
     if (!err)
         err = refused(s,
-                      s2_session_userauth_publickey(
-                          s, "anyone", blob, (size_t)blob_len, guess, &asked),
+                      s2_session_userauth_publickey(s, "anyone", blob.data,
+                                                    blob.len, guess, &asked),
                       &asked);
     if (!err && token.data)
         err = refused(s,
@@ -197,7 +157,7 @@ knock(s2_session *s, const char *unused)
                                                        token.data, token.len,
                                                        NULL, guess, &asked),
                       &asked);
-    s2_buf_free(&public);
+    s2_buf_free(&blob);
     s2_buf_free(&token);
     return err;
 }

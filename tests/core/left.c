@@ -337,6 +337,73 @@ a_call_can_be_left_at_any_point(s2_error *(*call)(scene *))
         leave_after(call, tries, false);
 }
 
+/* --- each way to log in, left at each point ------------------------------ */
+
+static s2_error *
+by_password(s2_session *s)
+{
+    return s2_session_userauth_password(s, "olga", "stale", guess, NULL);
+}
+
+static s2_error *
+by_answers(s2_session *s)
+{
+    return s2_session_userauth_keyboardinteractive_callback(s, "kate", guess,
+                                                            NULL);
+}
+
+static s2_error *
+by_signature(s2_session *s)
+{
+    s2_buf blob = ecdsa_key();
+    s2_error *err = s2_session_userauth_publickey(s, "anyone", blob.data,
+                                                  blob.len, guess, NULL);
+
+    s2_buf_free(&blob);
+    return err;
+}
+
+static s2_error *
+by_token(s2_session *s)
+{
+    s2_buf token = key_file("sk_ecdsa");
+    s2_error *err = s2_session_userauth_publickey_sk(
+        s, "anyone", NULL, 0, token.data, token.len, NULL, guess, NULL);
+
+    s2_buf_free(&token);
+    return err;
+}
+
+/* Nobody answers for what was left, and then a key still lets in. */
+static void
+an_attempt_can_be_left_at_any_point(s2_error *(*attempt)(s2_session *))
+{
+    bool through = false;
+
+    for (int tries = 1; !through; tries++) {
+        s2_session *s = s2_session_create();
+
+        must(s2_session_connect(s, fixture("SSH2_HOST"),
+                                atoi(fixture("SSH2_ASYNCSSH_PORT")), 20000,
+                                fixture("SSH2_KNOWN_HOSTS"), true));
+        s2_session_set_blocking(s, false);
+        for (int i = 0; i < tries && !through; i++) {
+            s2_error *err = attempt(s);
+
+            through = !err || err->code != LIBSSH2_ERROR_EAGAIN;
+            s2_error_free(err);
+            if (!through)
+                s2_poll(s2_session_fileno(s), -1, LIBSSH2_SESSION_BLOCK_INBOUND,
+                        1000);
+        }
+        s2_session_set_blocking(s, true);
+        if (tries % 2)
+            must(s2_session_userauth_publickey_fromfile(
+                s, "anyone", fixture("SSH2_KEY"), NULL, NULL));
+        s2_release(s);
+    }
+}
+
 int
 main(void)
 {
@@ -356,6 +423,12 @@ main(void)
     a_call_can_be_left_at_any_point(listen_to);
     a_call_can_be_left_at_any_point(accept_one);
     a_call_can_be_left_at_any_point(accept_none);
+    if (getenv("SSH2_ASYNCSSH_PORT")) {
+        an_attempt_can_be_left_at_any_point(by_password);
+        an_attempt_can_be_left_at_any_point(by_answers);
+        an_attempt_can_be_left_at_any_point(by_signature);
+        an_attempt_can_be_left_at_any_point(by_token);
+    }
     printf("left: what was left behind did no harm\n");
     return 0;
 }
