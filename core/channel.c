@@ -218,7 +218,8 @@ s2_channel_read(s2_channel *ch, int stream_id, void *dst, size_t cap,
     }
     if (!(err = s2_op_call(&op)) && op.r[1])
         err = s2_scp_end(ch);
-    if (!err)
+    /* What was read is there, though the language raised afterwards. */
+    if (!err || (err == &s2_raised && op.r[0] > 0))
         *len = (size_t)op.r[0];
     return err;
 }

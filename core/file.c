@@ -261,6 +261,7 @@ read_step(s2_op *op)
         memcpy(op->dst, f->kept.data + f->kept_used, kept);
         f->kept_used += kept;
         op->r[0] = (int64_t)kept;
+        op->r[1] = true;
         return 0;
     }
     if (op->left && !op->dst) {
@@ -280,8 +281,10 @@ read_settle(s2_op *op, int rc)
 {
     s2_file *f = (s2_file *)op->self;
 
-    /* Nothing is kept already: else the read would not have begun. */
-    if (rc >= 0 && op->r[0] > 0) {
+    /* Nothing is kept already, or it was what has been read. */
+    if (op->r[1]) {
+        f->kept_used -= (size_t)op->r[0];
+    } else if (rc >= 0 && op->r[0] > 0) {
         f->kept_used = 0;
         if (!s2_buf_set(&f->kept, op->dst, (size_t)op->r[0]))
             s2_session_end(S2_SESSION(op), &s2_no_memory);

@@ -1090,6 +1090,21 @@ tell(call *c)
     return rc;
 }
 
+/* The language raised once the call was over: nobody takes its result. */
+static void
+lose(call *c)
+{
+    s2_op *op = c->op;
+
+    if (!c->err && op->settle) {
+        s2_turn_lock(&c->s->turn);
+        op->settle(op, 0);
+        s2_turn_unlock(&c->s->turn);
+    }
+    s2_error_free(c->err);
+    c->err = &s2_raised;
+}
+
 s2_error *
 s2_op_call(s2_op *op)
 {
@@ -1141,10 +1156,8 @@ s2_op_call(s2_op *op)
     if (c.waiter)
         s2_waiter_put(c.waiter);
     if (c.err != &s2_raised && !c.inside && s2_events_due(s) &&
-        tell(&c) == S2_RAISED) {
-        s2_error_free(c.err);
-        c.err = &s2_raised;
-    }
+        tell(&c) == S2_RAISED)
+        lose(&c);
     s2_release(op->self);
     for (int i = 0; c.err && i < 4; i++)
         s2_buf_free(&op->out[i]);

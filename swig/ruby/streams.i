@@ -6,9 +6,11 @@
  * read gives it first.  Nothing leaves there but what a method returns.
  */
 %{
+/* Where something was raised that came after them, there may be bytes too. */
 static s2_error *
 read_from(VALUE self, int stream, char *dst, size_t cap, size_t *len)
 {
+    *len = 0;
     if (RTEST(rb_obj_is_kind_of(self, class_of(SWIGTYPE_p_s2_file))))
         return s2_file_read(object_of(self, SWIGTYPE_p_s2_file), dst, cap, len);
     return s2_channel_read(object_of(self, SWIGTYPE_p_s2_channel), stream, dst,
@@ -45,7 +47,7 @@ stream_fill(int argc, VALUE *argv, VALUE self)
         do {
             err = read_from(self, from, RSTRING_PTR(into) + got, cap - got,
                             &len);
-            got += err ? 0 : len;
+            got += len;
         } while (!err && len && got < cap && RTEST(whole));
     rb_str_unlocktmp(into);
     ENC_CODERANGE_CLEAR(into);
@@ -77,10 +79,10 @@ stream_read_ahead(int argc, VALUE *argv, VALUE self)
     from = NIL_P(stream) ? 0 : NUM2INT(stream);
     bytes = buffer_of(size_of(size));
     err = read_from(self, from, RSTRING_PTR(bytes), size_of(size), &len);
-    if (err)
-        return outcome(err, self);
     put_unread(self, from, RSTRING_PTR(bytes), len, false);
     RB_GC_GUARD(bytes);
+    if (err)
+        return outcome(err, self);
     return len ? Qtrue : Qnil;
 }
 %}

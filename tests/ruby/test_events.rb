@@ -51,13 +51,17 @@ class TestEvents < Minitest::Test
     assert_equal "on\n", read_all(run_command(@session, "echo on"))
   end
 
-  def test_a_throw_goes_through
+  def test_a_throw_goes_through_and_no_byte_is_lost
     @session.callback_set(SSH2::LIBSSH2_CALLBACK_DEBUG) { throw :out, 7 }
-    thrown = catch(:out) do
-      read_all(run_command(@session, "@debug"))
-      @session.open_session
+    20.times do
+      channel = @session.open_session
+      data = "".b
+      thrown = catch(:out) do
+        channel.execute("@debug")
+        100.times { sleep 0.01 and data << bytes(channel) }
+      end
+      assert_equal [7, "\n"], [thrown, data + read_all(channel)]
     end
-    assert_equal 7, thrown
   end
 
   def test_a_timeout_holds_in_a_callback
