@@ -189,7 +189,9 @@ def new_function(f: Function, headers: Headers, core: Core, taken: set[str],
     b = rules.bind(f, headers)
     cells = [f.name, release(headers)]
     name, here = derive.c_name(b), core.calls.get(f.name)
-    if name in core.declared or here:
+    # What the core calls for itself may still be bound.
+    needs_code = any(cell == "code" for cell, _ in b.missing)
+    if name in core.declared or here and needs_code:
         bound = b.method if name in core.declared else "-"
         owns = "callback" if any(text.endswith("called back")
                                  for _, text in b.missing) else "-"
