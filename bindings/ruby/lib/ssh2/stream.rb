@@ -157,8 +157,8 @@ module SSH2
       end
       return if ahead.to_s.empty?
 
-      stop ||= limit || ahead.bytesize
-      ahead.slice!(0, stop).force_encoding(external_encoding)
+      stop ||= [limit, ahead.bytesize].compact.min
+      fill(stop, nil, true).force_encoding(external_encoding)
     end
 
     # Where a line of what was read ahead ends, or nil: not in a character.
