@@ -195,6 +195,19 @@ class Release(Case):
             "libssh2_agent_sign", "libssh2_session_set_read_timeout",
             "libssh2_session_get_read_timeout"}
 
+    def test_nothing_is_new_in_what_was_adopted(self) -> None:
+        if "1.11.1" not in INCLUDES:
+            self.skipTest("no headers of libssh2 1.11.1")
+        before = {}
+        for path in (LEDGER, LEDGER.with_name("known.tsv")):
+            shutil.copy(path, self.folder)
+            before[path.name] = path.read_text()
+        done = adopt(INCLUDES["1.11.1"], self.folder / LEDGER.name, ERRORS)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertNotIn(": new", done.stdout)
+        self.assertEqual({p.name: p.read_text() for p in self.folder.iterdir()},
+                         before)
+
     def test_eleven(self) -> None:
         if "1.11.1" not in INCLUDES:
             self.skipTest("no headers of libssh2 1.11.1")
