@@ -658,7 +658,9 @@ s2_error *s2_session_open_session(s2_session *s, s2_channel **out);
  * whatever calls on the session, by whoever makes them, one at a time, and may
  * use the session.  What it raises is reported and does not end the call.
  *
- * Units      null: called no more, and such channels are closed.
+ * Units      null: called no more, and such channels are closed. At most 64
+ *            channels and some thousand messages wait to be told; more channels
+ *            are closed, more messages lost.
  * Ownership  the callback is kept by the session's own object.
  * Errors     BadUseError: _MACERROR, since a packet with a wrong MAC is never
  *            accepted; _SEND and _RECV, since handshake() takes an object that
