@@ -138,7 +138,7 @@ def alias(macro: Macro, f: Function, name: str) -> Alias | None:
     params, fixed = macro.params or (), {}
     if len(given) != len(f.params):
         return None
-    for p, word in zip(f.params, given, strict=True):
+    for p, word in zip(f.params, given):
         plain = re.sub(r"^\((\w+)\)$", r"\1", word)
         if plain in params:
             continue

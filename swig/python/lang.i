@@ -11,6 +11,18 @@
 #define SWIG_TYPE_TABLE ssh2
 %}
 
+/* Python 3.9 has it not. */
+%header %{
+#if PY_VERSION_HEX < 0x030A0000
+static inline PyObject *
+Py_NewRef(PyObject *object)
+{
+    Py_INCREF(object);
+    return object;
+}
+#endif
+%}
+
 %feature("kwargs");
 %namewarn("") open; /* a method, not the function */
 

@@ -192,7 +192,8 @@ class Calls:
                     [cls.__name__ for cls in type(error).__mro__],
                     getattr(error, "code", None),
                     getattr(error, "sftp_status", None),
-                    "".join(traceback.format_exception(error))]}
+                    "".join(traceback.format_exception(
+                        type(error), error, error.__traceback__))]}
         self.vars.pop(request.get("drop"), None)
         if "end" in request:
             self.vars.clear()

@@ -131,9 +131,8 @@ class TestCallbacks(unittest.TestCase):
         self.assertEqual(len(told), 1)
         go.set()
         reader.join(20)
-        # The others were more than are kept, and closed.
-        self.assertLess(len(told), 100)
-        self.assertGreater(len(told), 60)
+        # As many as are kept, at least; what came too early is closed.
+        self.assertTrue(60 < len(told) <= 100, len(told))
 
     def test_a_session_goes_with_its_callbacks(self):
         self.session.callback_set(DEBUG, print)

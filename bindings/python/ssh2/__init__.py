@@ -3,8 +3,10 @@
 Every submodule is imported here, so that C knows the classes of all.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Optional
 
 from . import (
     agent,
@@ -47,7 +49,7 @@ __all__ = [
 ]
 __version__ = binding.VERSION
 
-Wait = Callable[[int, int, int, float | None], object]
+Wait = Callable[[int, int, int, Optional[float]], object]
 
 
 def set_wait(wait: Wait | None) -> None:

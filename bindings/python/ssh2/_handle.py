@@ -4,13 +4,12 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable
-from typing import Any, NoReturn, ParamSpec, SupportsIndex, TypeVar
+from typing import Any, NoReturn, SupportsIndex, TypeVar, cast
 
 from . import binding
 
 _C = TypeVar("_C", bound=type)
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+_F = TypeVar("_F", bound=Callable[..., Any])
 _module: Any = getattr(binding, "_binding")
 _Swig = type(getattr(binding.SFTPAttributes(), "this"))
 
@@ -79,23 +78,21 @@ def _tell(method: Any, core: Any) -> str:
     return "\n\n".join([inspect.cleandoc(method.__doc__), *said])
 
 
-def deprecated(
-    successor: str,
-) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+def deprecated(successor: str) -> Callable[[_F], _F]:
     """Warn whoever calls this method that another one took its place."""
 
-    def decorate(method: Callable[_P, _R]) -> Callable[_P, _R]:
+    def decorate(method: _F) -> _F:
         text = f"{method.__qualname__} is deprecated: use {successor}"
 
         @functools.wraps(method)
-        def warn(*args: _P.args, **keywords: _P.kwargs) -> _R:
+        def warn(*args: Any, **keywords: Any) -> Any:
             warnings.warn(text, DeprecationWarning, stacklevel=2)
             return method(*args, **keywords)
 
         said = inspect.cleandoc(method.__doc__ or "")
         warn.__doc__ = f"{said}\n\nDeprecated: use {successor}.".strip()
         setattr(warn, "__deprecated__", text)
-        return warn
+        return cast("_F", warn)
 
     return decorate
 

@@ -4,6 +4,8 @@ So libssh2, which knows sockets only, runs over anything, and a channel reaches
 the key agent.  Two threads copy; each holds the two ends and nothing else.
 """
 
+from __future__ import annotations
+
 import contextlib
 import io
 import selectors

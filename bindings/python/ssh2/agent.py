@@ -1,5 +1,7 @@
 """The user's key agent."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from . import binding
@@ -39,7 +41,7 @@ class Agent(Handle, binding.Agent):
             keys.append(key)
         return keys
 
-    def __enter__(self) -> "Agent":
+    def __enter__(self) -> Agent:
         return self
 
     def __exit__(self, *args: object) -> None:

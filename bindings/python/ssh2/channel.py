@@ -1,5 +1,7 @@
 """Channels: a command, a shell or a subsystem, and its streams."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 from . import binding
@@ -13,10 +15,10 @@ if TYPE_CHECKING:
 class Channel(Handle, binding.Channel):
     """A channel, made by Session.open_session()."""
 
-    _session: "Session | None" = None
+    _session: Session | None = None
 
     @property
-    def session(self) -> "Session | None":
+    def session(self) -> Session | None:
         """The session that opened it."""
         return self._session
 
@@ -73,7 +75,7 @@ class Channel(Handle, binding.Channel):
     def poll_channel_read(self, extended: int) -> int:
         return super().poll_channel_read(extended)
 
-    def __enter__(self) -> "Channel":
+    def __enter__(self) -> Channel:
         return self
 
     def __exit__(self, *args: object) -> None:

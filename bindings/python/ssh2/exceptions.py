@@ -1,5 +1,7 @@
 """Every error of ssh2, as C built them from the core's one table."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from . import binding

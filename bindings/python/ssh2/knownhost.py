@@ -1,7 +1,9 @@
 """Known hosts: which key a host has shown before."""
 
+from __future__ import annotations
+
 from base64 import b64decode
-from typing import Any
+from typing import Any, Union
 
 from . import binding
 from ._handle import Handle, adopt, deprecated
@@ -41,7 +43,7 @@ from .exceptions import (
     KnownHostWriteLineError as KnownHostWriteLineError,
 )
 
-_Text = str | bytes
+_Text = Union[str, bytes]
 
 
 @adopt

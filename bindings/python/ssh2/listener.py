@@ -1,5 +1,7 @@
 """Listeners: ports of the server whose connections come here."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 from . import binding
@@ -14,10 +16,10 @@ if TYPE_CHECKING:
 class Listener(Handle, binding.Listener):
     """A port of the server, made by Session.forward_listen()."""
 
-    _session: "Session | None" = None
+    _session: Session | None = None
 
     @property
-    def session(self) -> "Session | None":
+    def session(self) -> Session | None:
         """The session that made it."""
         return self._session
 
@@ -33,7 +35,7 @@ class Listener(Handle, binding.Listener):
             channel._session = self._session
         return channel
 
-    def __enter__(self) -> "Listener":
+    def __enter__(self) -> Listener:
         return self
 
     def __exit__(self, *args: object) -> None:

@@ -1,12 +1,14 @@
 """The keys that may log in, kept by the server (RFC 4819)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Union
 
 from . import binding
 from ._handle import Handle, adopt
 
-_Bytes = bytes | bytearray | memoryview
+_Bytes = Union[bytes, bytearray, memoryview]
 
 
 def _bytes(value: str | _Bytes) -> bytes:
@@ -154,7 +156,7 @@ class PublicKeySystem(Handle, binding.PublicKeySystem):
     def list_free(self, pkey_list: object = None) -> None:
         """Nothing: a list is Python's own."""
 
-    def __enter__(self) -> "PublicKeySystem":
+    def __enter__(self) -> PublicKeySystem:
         return self
 
     def __exit__(self, *args: object) -> None:

@@ -1,10 +1,12 @@
 """Sessions: one connection to one server."""
 
+from __future__ import annotations
+
 import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 from weakref import WeakValueDictionary
 
 from . import binding
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from .sftp import Path
 
 _T = TypeVar("_T")
-_Text = str | bytes
+_Text = Union[str, bytes]
 
 
 _Call = Callable[..., object]
@@ -54,7 +56,7 @@ _TRACE = -1
 _AUTHAGENT = getattr(binding, "LIBSSH2_CALLBACK_AUTHAGENT", 7)
 
 # By the address of the C object, which holds nothing of Python's.
-_listening: "WeakValueDictionary[int, Session]" = WeakValueDictionary()
+_listening: WeakValueDictionary[int, Session] = WeakValueDictionary()
 
 
 def _told(address: int, kind: int, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -284,7 +286,7 @@ class Session(Handle, binding.Session):
     def sftp_init(self) -> SFTP | Any:
         return self._opened(super().sftp_init())
 
-    def scp_recv2(self, path: "Path") -> tuple[Channel, FileInfo] | Any:
+    def scp_recv2(self, path: Path) -> tuple[Channel, FileInfo] | Any:
         """Receive a file: its bytes are to be read from the channel."""
         out = super().scp_recv2(path)
         if isinstance(out, tuple):
@@ -292,20 +294,20 @@ class Session(Handle, binding.Session):
         return out
 
     @deprecated("scp_recv2")
-    def scp_recv(self, path: "Path") -> tuple[Channel, StatInfo] | Any:
+    def scp_recv(self, path: Path) -> tuple[Channel, StatInfo] | Any:
         out = self.scp_recv2(path)
         if isinstance(out, tuple):
             out[1].__class__ = StatInfo
         return out
 
     def scp_send64(
-        self, path: "Path", mode: int, size: int, mtime: float, atime: float
+        self, path: Path, mode: int, size: int, mtime: float, atime: float
     ) -> Channel | Any:
         """Send a file: its bytes are to be written to the channel."""
         return self._opened(super().scp_send64(path, mode, size, mtime, atime))
 
     @deprecated("scp_send64")
-    def scp_send(self, path: "Path", mode: int, size: int) -> Channel | Any:
+    def scp_send(self, path: Path, mode: int, size: int) -> Channel | Any:
         return self.scp_send64(path, mode, size, 0, 0)
 
     def publickey_init(self) -> PublicKeySystem | Any:
@@ -350,7 +352,7 @@ class Session(Handle, binding.Session):
         """The text of libssh2's last error, if there was one."""
         return super().last_error(msg_size) or ""
 
-    def __enter__(self) -> "Session":
+    def __enter__(self) -> Session:
         return self
 
     def __exit__(self, *args: object) -> None:

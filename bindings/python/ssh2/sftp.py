@@ -1,7 +1,9 @@
 """SFTP: files on the other side."""
 
+from __future__ import annotations
+
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from . import binding
 from ._handle import Handle, adopt
@@ -57,7 +59,7 @@ from .sftp_handle import (
 if TYPE_CHECKING:
     from .session import Session
 
-Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 
 
 def _check_length(path: Path, length: int) -> None:
@@ -73,10 +75,10 @@ def _check_length(path: Path, length: int) -> None:
 class SFTP(Handle, binding.SFTP):
     """An SFTP session, made by Session.sftp_init()."""
 
-    _session: "Session | None" = None
+    _session: Session | None = None
 
     @property
-    def session(self) -> "Session | None":
+    def session(self) -> Session | None:
         """The session that opened it."""
         return self._session
 
@@ -114,7 +116,7 @@ class SFTP(Handle, binding.SFTP):
         _check_length(dest_filename, dest_filename_len)
         return self.rename(source_filename, dest_filename, flags)
 
-    def __enter__(self) -> "SFTP":
+    def __enter__(self) -> SFTP:
         return self
 
     def __exit__(self, *args: object) -> None:

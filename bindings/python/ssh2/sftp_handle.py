@@ -1,5 +1,7 @@
 """Open files and directories of SFTP, and the records about them."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,7 +98,7 @@ class SFTPHandle(Handle, binding.SFTPHandle):
         for size, name, _, attrs in self.readdir_ex():
             yield size, name, attrs
 
-    def __iter__(self) -> "SFTPHandle":
+    def __iter__(self) -> SFTPHandle:
         return self
 
     def __next__(self) -> tuple[int, bytes]:
@@ -105,7 +107,7 @@ class SFTPHandle(Handle, binding.SFTPHandle):
             raise StopIteration
         return size, data
 
-    def __enter__(self) -> "SFTPHandle":
+    def __enter__(self) -> SFTPHandle:
         return self
 
     def __exit__(self, *args: object) -> None:

@@ -1,5 +1,7 @@
 """Functions that need no session, or only wait for one."""
 
+from __future__ import annotations
+
 import select
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +46,7 @@ def find_eol(buf: bytes, pos: int) -> tuple[int, int]:
 
 
 def wait_socket(
-    _socket: Any, session: "Session", timeout: float | None = 1
+    _socket: Any, session: Session, timeout: float | None = 1
 ) -> Any:
     """Wait until the socket is ready for what the session waits for.
 

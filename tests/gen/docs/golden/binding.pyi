@@ -1,15 +1,15 @@
 """The types of ssh2.binding."""
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NoReturn, Protocol, TypeAlias
+from typing import Any, Final, NoReturn, Protocol, Union
 
 class _HasDescriptor(Protocol):
     def fileno(self) -> int: ...
 
-_Path: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-_Bytes: TypeAlias = bytes | bytearray | memoryview
-_Socket: TypeAlias = int | _HasDescriptor
-_Callback: TypeAlias = Callable[..., Any]
+_Path = Union[str, bytes, os.PathLike[str], os.PathLike[bytes]]
+_Bytes = Union[bytes, bytearray, memoryview]
+_Socket = Union[int, _HasDescriptor]
+_Callback = Callable[..., Any]
 
 from .box import Box as _Box
 
