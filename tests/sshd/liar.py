@@ -44,6 +44,16 @@ def name(ident, names, count=None):
                   u32(len(names) if count is None else count) + body)
 
 
+def with_attrs(kind, ident, honest, bad):
+    """The answer, with other attributes where it has any."""
+    if honest[4] == ATTRS:
+        return packet(ATTRS, ident, bad)
+    if kind == READDIR:
+        return packet(NAME, ident,
+                      u32(1) + text(b"a") + text(b"a") + bad)
+    return honest
+
+
 class Server:
     def __init__(self):
         self.handles, self.held = {}, []
@@ -225,22 +235,11 @@ class Server:
         return name(ident, [b"again"]) if kind == READDIR else honest
 
     def lying_attrs(self, kind, ident, honest):
-        bad = u32(0x8000000f) + bytes(8) + u32(0) * 5 + u32(0xffffffff)
-        if honest[4] == ATTRS:
-            return packet(ATTRS, ident, bad)
-        if kind == READDIR:
-            return packet(NAME, ident,
-                          u32(1) + text(b"a") + text(b"a") + bad)
-        return honest
+        return with_attrs(kind, ident, honest, u32(0x8000000f) + bytes(8) +
+                          u32(0) * 5 + u32(0xffffffff))
 
     def short_attrs(self, kind, ident, honest):
-        bad = u32(0x0f) + bytes(3)
-        if honest[4] == ATTRS:
-            return packet(ATTRS, ident, bad)
-        if kind == READDIR:
-            return packet(NAME, ident,
-                          u32(1) + text(b"a") + text(b"a") + bad)
-        return honest
+        return with_attrs(kind, ident, honest, u32(0x0f) + bytes(3))
 
     def wrong_end(self, kind, ident, honest):
         """An error in the middle of a file, or of a list."""

@@ -130,10 +130,11 @@ def make_token(path, kind):
         struct.pack(">I", 1) + string(public) + string(private)
     text = base64.b64encode(whole).decode()
     lines = [text[i:i + 70] for i in range(0, len(text), 70)]
+    kind = "OPENSSH PRIVATE KEY"
     path.touch(0o600)
     path.write_text("\n".join([
-        "-----BEGIN OPENSSH PRIVATE KEY-----", *lines,
-        "-----END OPENSSH PRIVATE KEY-----", ""]))
+        f"-----BEGIN {kind}-----", *lines,
+        f"-----END {kind}-----", ""]))
     encoded = base64.b64encode(public).decode()
     Path(f"{path}.pub").write_text(f"{name.decode()} {encoded} token key\n")
 
