@@ -1,9 +1,16 @@
 # Counts the TAP lines in ctest's logs: a line for each test that has any,
-# what was skipped and why, what is to be written, and the sum.
+# what was skipped and why, what is to be written, and the sum; and a table of
+# what the suites tried (suites/suite.py says it in a line each).
 FNR == 1 { build = FILENAME; sub(/\/Testing\/.*/, "", build) }
 /^[0-9]+\/[0-9]+ Testing: / {
     test = build " " $3
     if (!(test in seen)) { seen[test]; tests[++count] = test }
+}
+/^# suite: / {
+    split($0, part, /: |, /)
+    rows[++suites] = sprintf("%-52s %9s %8s %6s %6s", part[2] \
+        (build == "build" ? "" : " (" build ")"), part[3] + 0, part[4] + 0, \
+        part[5] + 0, part[6] + 0)
 }
 /^ok [0-9]+/ && toupper($0) ~ /# *SKIP/ {
     skipped[test]++
@@ -37,5 +44,8 @@ END {
         printf "%s: %d passed, %d failed, %d skipped\n", t, passed[t], \
             failed[t], skipped[t]
     }
+    if (suites) printf "%-52s %9s %8s %6s %6s\n", "suite", "tried", \
+        "crashes", "hangs", "wrong"
+    for (i = 1; i <= suites; i++) print rows[i]
     printf "cases: %d passed, %d failed, %d skipped\n", p, f, s
 }

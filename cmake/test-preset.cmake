@@ -1,7 +1,8 @@
-# cmake -DPRESET=name -P test-preset.cmake: configure, build and test it.
+# cmake -DPRESET=name -DLONG=ON|OFF -P test-preset.cmake: configure, build and test it.
 get_filename_component(source ${CMAKE_CURRENT_LIST_DIR} DIRECTORY)
 get_filename_component(bin ${CMAKE_COMMAND} DIRECTORY)
-foreach(step "cmake;--preset;${PRESET}" "cmake;--build;--preset;${PRESET}"
+foreach(step "cmake;--preset;${PRESET};-DSSH2_LONG=${LONG}"
+        "cmake;--build;--preset;${PRESET}"
         "ctest;--preset;${PRESET};--output-on-failure;--parallel;2")
     list(POP_FRONT step tool)
     execute_process(COMMAND ${bin}/${tool} ${step}

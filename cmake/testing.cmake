@@ -1,4 +1,5 @@
 # What tests/CMakeLists.txt registers its tests with.
+option(SSH2_LONG "run the long form of the tests that have one" OFF)
 set(SSH2_PYTHONPATH ${CMAKE_BINARY_DIR}/python)
 set(SSH2_RUBYLIB ${CMAKE_BINARY_DIR}/ruby)
 set(SSH2_TEST_ENVIRONMENT PYTHONPATH=${SSH2_PYTHONPATH} RUBYLIB=${SSH2_RUBYLIB}
@@ -7,6 +8,9 @@ set(SSH2_TEST_ENVIRONMENT PYTHONPATH=${SSH2_PYTHONPATH} RUBYLIB=${SSH2_RUBYLIB}
 # What is known to be lost by some systems' libssh2 (see docs/libssh2.md).
 if(SSH2_LIBSSH2_KIND STREQUAL "source")
     list(APPEND SSH2_TEST_ENVIRONMENT SSH2_TRUE_STATUS=1 SSH2_TRACE=1)
+endif()
+if(SSH2_LONG)
+    list(APPEND SSH2_TEST_ENVIRONMENT SSH2_LONG=1)
 endif()
 
 # The sanitizer's runtime: an interpreter that was not built with it must have
@@ -30,14 +34,18 @@ if(SSH2_SANITIZE)
     endforeach()
 endif()
 
-# ssh2_test(name [LANGUAGE python|ruby] [SSHD] [TIMEOUT seconds]
-#           COMMAND word...)
+# ssh2_test(name [LANGUAGE python|ruby] [SSHD] [LABEL label]
+#           [TIMEOUT seconds] [LONG seconds] COMMAND word...)
 # A test for ctest, run from the top of the source; where its exit code is 77
 # it counts as skipped. LANGUAGE: the command is, or starts, an interpreter
 # that loads our module. SSHD: it is run beside the servers of tests/sshd.
+# LONG: it has a long form, which may take so long.
 function(ssh2_test name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg SSHD "LANGUAGE;TIMEOUT" COMMAND)
-    if(NOT arg_TIMEOUT)
+    cmake_parse_arguments(PARSE_ARGV 1 arg SSHD "LANGUAGE;LABEL;TIMEOUT;LONG"
+        COMMAND)
+    if(SSH2_LONG AND arg_LONG)
+        set(arg_TIMEOUT ${arg_LONG})
+    elseif(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 300)
     endif()
     set(command ${arg_COMMAND})
@@ -51,7 +59,8 @@ function(ssh2_test name)
     add_test(NAME ${name} COMMAND ${command}
         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT}
-        SKIP_RETURN_CODE 77 ENVIRONMENT "${SSH2_TEST_ENVIRONMENT}")
+        SKIP_RETURN_CODE 77 LABELS "${arg_LABEL}"
+        ENVIRONMENT "${SSH2_TEST_ENVIRONMENT}")
 endfunction()
 
 # ssh2_test_preset(name preset [TIMEOUT seconds])
@@ -70,8 +79,11 @@ function(ssh2_test_preset name preset)
     elseif(SSH2_LIBSSH2_KIND STREQUAL system)
         string(APPEND preset -system)
     endif()
+    if(SSH2_LONG)
+        set(arg_TIMEOUT 14400)
+    endif()
     add_test(NAME ${name}
-        COMMAND ${CMAKE_COMMAND} -DPRESET=${preset}
+        COMMAND ${CMAKE_COMMAND} -DPRESET=${preset} -DLONG=${SSH2_LONG}
             -P ${CMAKE_SOURCE_DIR}/cmake/test-preset.cmake)
     # It takes longest, so it is the first to start.
     set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} COST 1000)
