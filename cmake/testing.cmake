@@ -63,12 +63,12 @@ function(ssh2_test name)
         ENVIRONMENT "${SSH2_TEST_ENVIRONMENT}")
 endfunction()
 
-# ssh2_test_preset(name preset [TIMEOUT seconds])
+# ssh2_test_preset(name preset [LABEL label] [TIMEOUT seconds])
 # A test that configures and builds `preset` and runs its tests, where that is
 # not this build: in the tree that ./run uses, for sanitize and sanitize-thread
 # with the kind of libssh2 used there, for system where it is another.
 function(ssh2_test_preset name preset)
-    cmake_parse_arguments(PARSE_ARGV 2 arg "" TIMEOUT "")
+    cmake_parse_arguments(PARSE_ARGV 2 arg "" "LABEL;TIMEOUT" "")
     if(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 900)
     endif()
@@ -87,5 +87,5 @@ function(ssh2_test_preset name preset)
             -P ${CMAKE_SOURCE_DIR}/cmake/test-preset.cmake)
     # It takes longest, so it is the first to start.
     set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} COST 1000
-        PROCESSORS 2)
+        PROCESSORS 2 LABELS "${arg_LABEL}")
 endfunction()

@@ -1,6 +1,8 @@
 /*
  * The engine under a seeded plan: threads that share a session, calls that are
- * abandoned, objects closed under a call, a server that stops and goes on.
+ * abandoned, objects closed under a call or dropped by another thread, windows
+ * that fill up, a server that stops and goes on; and a session that is closed
+ * while all of them read.
  *
  * usage: driver SEED ROUNDS [THREADS]
  *
@@ -12,10 +14,11 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 16, MAX_WRITES = 4096, MAX_LEN = 100000 };
+enum { MAX_THREADS = 16, MAX_WRITES = 4096, MAX_LEN = 100000, ENTRIES = 300 };
 
 /* --- chance -------------------------------------------------------------- */
 
@@ -93,6 +96,8 @@ typedef struct worker {
 
 static s2_session *session;
 static s2_sftp *sftp;
+static char folder[512];            /* of ENTRIES files */
+static _Atomic(s2_channel *) spare; /* for whoever drops it */
 static worker workers[MAX_THREADS];
 static atomic_bool finished;
 
@@ -252,6 +257,117 @@ do_close_under_call(worker *w)
     s2_release(r.ch);
 }
 
+/* Each entry once, whatever is abandoned in between. */
+static void
+do_list(worker *w)
+{
+    bool seen[ENTRIES] = {0};
+    s2_file *dir = NULL;
+    int count = 0;
+
+    dice();
+    if (!went(w, "opendir", s2_sftp_opendir(sftp, folder, &dir),
+              S2_C_SSH2Error))
+        return;
+    for (bool more = true; more && !w->wrong;) {
+        s2_buf name = {0}, longname = {0};
+        s2_attrs attrs;
+        s2_error *err;
+        char *end;
+        long n;
+
+        dice();
+        err = s2_file_readdir(dir, &name, &longname, &attrs);
+        if (err == &s2_raised) {
+            w->abandoned++;
+        } else if (!went(w, "readdir", err, S2_C_SSH2Error) || !name.data) {
+            more = false;
+        } else if (name.data[0] != '.') {
+            n = strtol(name.data, &end, 10);
+            if (*end || n < 0 || n >= ENTRIES || seen[n])
+                wrong(w, "an entry that is not there, or twice", NULL);
+            else
+                seen[n] = true, count++;
+        }
+        s2_buf_free(&name);
+        s2_buf_free(&longname);
+    }
+    if (count != ENTRIES && !w->wrong)
+        wrong(w, "entries are missing", NULL);
+    s2_release(dir);
+}
+
+/* More than a window holds, read late, or not at all. */
+static void
+do_fill(worker *w)
+{
+    static const size_t size = 2500000;
+    static _Thread_local char bytes[65536];
+    s2_channel *ch = NULL;
+    size_t have = 0, n = 1;
+
+    calm();
+    if (!went(w, "open_session", s2_session_open_session(session, &ch),
+              S2_C_ChannelFailure))
+        return;
+    if (went(w, "execute",
+             s2_channel_execute(ch, "head -c 2500000 /dev/zero; echo >&2 end"),
+             S2_C_SSH2Error)) {
+        usleep(pick(100000));
+        while (pick(200) && n &&
+               went(w, "read",
+                    s2_channel_read(ch, 0, bytes, sizeof bytes, &n),
+                    S2_C_SSH2Error))
+            have += n;
+        if (have > size || (!n && have != size))
+            wrong(w, "more or less than a window", NULL);
+    }
+    s2_release(ch);
+}
+
+/* To the server's echo and back. */
+static void
+do_forward(worker *w)
+{
+    static _Thread_local char there[40000], back[40000];
+    size_t len = 1 + pick(sizeof there), have = 0, n = 1;
+    s2_channel *ch = NULL;
+
+    calm();
+    for (size_t i = 0; i < len; i++)
+        there[i] = (char)pick(256);
+    if (!went(w, "direct_tcpip",
+              s2_session_direct_tcpip(
+                  session, "127.0.0.1", atoi(fixture("SSH2_ECHO_PORT")), &ch),
+              S2_C_ChannelFailure))
+        return;
+    if (went(w, "write", s2_channel_write(ch, 0, there, len, &n),
+             S2_C_SSH2Error))
+        while (have < len && n &&
+               went(w, "read",
+                    s2_channel_read(ch, 0, back + have, len - have, &n),
+                    S2_C_SSH2Error))
+            have += n;
+    if (have != len || memcmp(there, back, len))
+        wrong(w, "an echo is another's", NULL);
+    s2_release(ch);
+}
+
+/* What one has opened another drops, with a call left behind or not. */
+static void
+do_pass_on(worker *w)
+{
+    s2_channel *ch = NULL;
+
+    dice();
+    if (!went(w, "open_session", s2_session_open_session(session, &ch),
+              S2_C_ChannelFailure))
+        return;
+    dice();
+    went(w, "execute", s2_channel_execute(ch, "cat"), S2_C_SSH2Error);
+    s2_release(atomic_exchange(&spare, ch));
+}
+
 static void *
 work(void *arg)
 {
@@ -259,22 +375,24 @@ work(void *arg)
 
     chance = w->seed;
     for (int i = 0; i < w->rounds && !w->wrong; i++) {
-        switch (pick(10)) {
-        case 0:
-        case 1:
+        unsigned what = pick(32);
+
+        if (what < 6)
             do_exec(w);
-            break;
-        case 2:
+        else if (what < 9)
             do_close_under_call(w);
-            break;
-        case 3:
-        case 4:
-        case 5:
+        else if (what < 17)
             do_write(w);
-            break;
-        default:
+        else if (what < 18)
+            do_fill(w);
+        else if (what < 19)
+            do_list(w);
+        else if (what < 21)
+            do_forward(w);
+        else if (what < 23)
+            do_pass_on(w);
+        else
             do_stat(w);
-        }
     }
     calm();
     return NULL;
@@ -362,6 +480,67 @@ must(s2_error *err)
     }
 }
 
+static void
+make_folder(void)
+{
+    snprintf(folder, sizeof folder, "%s/driver-entries", fixture("SSH2_TMP"));
+    mkdir(folder, 0700);
+    for (int i = 0; i < ENTRIES; i++) {
+        char path[600];
+        FILE *f;
+
+        snprintf(path, sizeof path, "%s/%d", folder, i);
+        if ((f = fopen(path, "w")))
+            fclose(f);
+    }
+}
+
+/* One waits for what never comes, on a channel or a listener. */
+static void *
+wait_for_the_end(void *arg)
+{
+    worker *w = arg;
+    s2_listener *listener = NULL;
+    s2_channel *ch = NULL;
+    s2_error *err;
+    char byte;
+    size_t n;
+
+    if (w->number % 2) {
+        err = s2_session_forward_listen(session, 0, &listener);
+        if (!err)
+            err = s2_listener_forward_accept(listener, &ch);
+    } else {
+        err = s2_session_open_session(session, &ch);
+        if (!err)
+            err = s2_channel_execute(ch, "cat");
+        if (!err && w->number % 4 == 2)
+            err = s2_channel_wait_eof(ch);
+        else if (!err)
+            err = s2_channel_read(ch, 0, &byte, 1, &n);
+    }
+    w->calls++;
+    /* sshd opens ten sessions, and not all were given back. */
+    if (!err || (err->cls != S2_C_ClosedError &&
+                 (ch || err->cls != S2_C_ChannelFailure)))
+        wrong(w, "a call under which the session was closed", err);
+    s2_error_free(err);
+    s2_release(ch);
+    s2_release(listener);
+    return NULL;
+}
+
+static void
+close_under_all(worker *all, int count)
+{
+    for (int i = 0; i < count; i++)
+        pthread_create(&all[i].thread, NULL, wait_for_the_end, &all[i]);
+    usleep(pick(2) ? pick(60000) : 0);
+    must(s2_session_close(session));
+    for (int i = 0; i < count; i++)
+        pthread_join(all[i].thread, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -375,6 +554,8 @@ main(int argc, char **argv)
 
     must(s2_init());
     s2_set_host(&host);
+    chance = (seed + 1) * 0x2545f4914f6cdd1du;
+    make_folder();
     session = s2_session_create();
     must(log_in(session));
     must(s2_session_sftp_init(session, &sftp));
@@ -402,9 +583,8 @@ main(int argc, char **argv)
         worker *w = &workers[i];
 
         s2_release(w->file); /* some with a call left behind */
-        calls += w->calls;
-        abandoned += w->abandoned;
     }
+    s2_release(atomic_exchange(&spare, NULL));
     calm();
     /* Each call gives a dropped handle back by a step, its last write first. */
     for (int i = 0; sftp->children && i < 10000; i++) {
@@ -413,10 +593,13 @@ main(int argc, char **argv)
         must(s2_sftp_stat(sftp, "/", &attrs));
     }
     failed += sftp->children != 0;
+    close_under_all(workers, threads);
     s2_release(sftp);
     s2_release(session);
     for (int i = 0; i < threads; i++) {
         check_file(&workers[i]);
+        calls += workers[i].calls;
+        abandoned += workers[i].abandoned;
         failed += workers[i].wrong;
     }
     printf(
