@@ -89,9 +89,16 @@ class Verbs:
         self.sockets.append(sock)
         return sock
 
-    def narrow(self, port=None):
-        sock = self.socket(port)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    def narrow(self, port=None, both=None):
+        if not both:
+            sock = self.socket(port)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            return sock
+        sock = socket.socket()
+        self.sockets.append(sock)
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            sock.setsockopt(socket.SOL_SOCKET, option, both)
+        sock.connect((os.environ["SSH2_HOST"], port))
         return sock
 
     def shake(self, port=None):

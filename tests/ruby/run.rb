@@ -88,8 +88,17 @@ class Verbs
     @sockets.last
   end
 
-  def narrow(port = nil)
-    socket(port).tap { |sock| sock.setsockopt(:SOCKET, :SNDBUF, 4096) }
+  def narrow(port = nil, both = nil)
+    unless both
+      return socket(port).tap { |sock| sock.setsockopt(:SOCKET, :SNDBUF, 4096) }
+    end
+
+    @sockets << Socket.new(:INET, :STREAM)
+    %i[SNDBUF RCVBUF].each do |name|
+      @sockets.last.setsockopt(:SOCKET, name, both)
+    end
+    @sockets.last.connect(Addrinfo.tcp(ENV.fetch("SSH2_HOST"), port))
+    @sockets.last
   end
 
   def shake(port = nil)

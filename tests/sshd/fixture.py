@@ -33,6 +33,12 @@ HOST_KEYS = {
     "rsa": ["-t", "rsa", "-b", "2048"],
     "ecdsa": ["-t", "ecdsa"],
 }
+# What one server has besides: the kinds that nobody should use any more, too.
+MORE_HOST_KEYS = {
+    "ecdsa384": ["-t", "ecdsa", "-b", "384"],
+    "ecdsa521": ["-t", "ecdsa", "-b", "521"],
+    "dsa": ["-t", "dsa"],
+}
 USER_KEYS = HOST_KEYS | {
     "rsa_pem": ["-t", "rsa", "-b", "2048", "-m", "PEM"],
     "locked": ["-t", "ed25519", "-a", "2", "-N", PASSPHRASE],
@@ -173,13 +179,30 @@ def wait_until(condition, seconds):
 
 
 def make_keys(folder, kinds):
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     keygen = tool("ssh-keygen")
     jobs = [subprocess.Popen([keygen, "-q", "-N", "", "-C", f"{name} key",
                               *options, "-f", folder / name])
             for name, options in kinds.items()]
     if any(job.wait() for job in jobs):
         sys.exit("fixture: ssh-keygen failed")
+
+
+def everything():
+    """An sshd's settings by which it offers all it knows."""
+    def known(kind):
+        job = subprocess.run([tool("ssh"), "-Q", kind], check=True,
+                             capture_output=True, text=True)
+        return ",".join(job.stdout.split())
+    return f"""\
+Ciphers {known("cipher")}
+MACs {known("mac")}
+KexAlgorithms {known("kex")}
+HostKeyAlgorithms {known("HostKeyAlgorithms")}
+PubkeyAcceptedAlgorithms {known("HostKeyAlgorithms")}
+Compression yes
+MaxAuthTries 100
+"""
 
 
 def make_tokens(folder):
@@ -341,27 +364,47 @@ class Fixture:
         root = self.root
         if os.geteuid() == 0:
             os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
-        keys = "\n".join(f"HostKey {root}/host/{name}" for name in HOST_KEYS)
+        with contextlib.suppress(SystemExit):  # an OpenSSH without DSA
+            make_keys(root / "host", MORE_HOST_KEYS)
+        keys = {name: f"HostKey {root}/host/{name}\n"
+                for name in HOST_KEYS | MORE_HOST_KEYS
+                if (root / "host" / name).exists()}
+        more = everything() + "".join(keys[name] for name in MORE_HOST_KEYS
+                                      if name in keys)
+        keys = "".join(keys[name] for name in HOST_KEYS)
+        sftp = f"internal-sftp -d {root}/home"
         self.env["SSH2_CONTROL"] = str(root / "control")
-        for name, sftp in (("", f"internal-sftp -d {root}/home"),
-                           ("LIAR_", f"{sys.executable} {HERE}/liar.py")):
+        # Of two settings for one thing sshd takes the first.
+        for name, first, subsystem, buffers in (
+                ("", "", sftp, 0),
+                ("LIAR_", "", f"{sys.executable} {HERE}/liar.py", 0),
+                ("EVERY_", more, sftp, 0),
+                ("REKEY_", more + "RekeyLimit 1M\nLogLevel DEBUG1\n", sftp, 0),
+                ("NARROW_", "", sftp, 8192)):
             config = root / f"{name.lower()}sshd_config"
-            config.write_text(SSHD_CONFIG.format(
+            config.write_text(first + SSHD_CONFIG.format(
                 host_keys=keys, dir=root, python=sys.executable, here=HERE,
-                sftp=sftp))
+                sftp=subsystem))
             argv = [tool("sshd"), "-i", "-e", "-f", str(config)]
             check = subprocess.run([argv[0], "-t", "-f", config],
                                    check=False, capture_output=True, text=True)
             if check.returncode:
                 sys.exit(f"fixture: sshd refuses to start: {check.stderr}")
-            sock, port = listener()
-            control = socket.socket(socket.AF_UNIX)
-            control.bind(str(root / f"{name.lower()}control"))
-            control.listen(16)
-            self.child(Sshd(argv, self.log, sock, control).run)
-            sock.close()
-            self.env[f"SSH2_{name}PORT"] = str(port)
-            yield port
+            yield self.serve(name, argv, buffers)
+
+    def serve(self, name, argv, buffers=0):
+        """Let a program answer on a port of its own; the port."""
+        sock, port = listener()
+        if buffers:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffers)
+        control = socket.socket(socket.AF_UNIX)
+        control.bind(str(self.root / f"{name.lower()}control"))
+        control.listen(16)
+        self.child(Sshd(argv, self.log, sock, control).run)
+        sock.close()
+        self.env[f"SSH2_{name}PORT"] = str(port)
+        return port
 
     def start_accounts(self):
         """The second server; none if its library is not installed."""
