@@ -268,6 +268,15 @@ class TestStream < Minitest::Test
     assert_equal "o\n", rest
   end
 
+  def test_where_connections_would_have_to_be_waited_for
+    listener = @session.forward_listen(0)
+    @session.blocking = false
+    seen = []
+    ended = listener.each { |got| break :never if (seen << got).size > 9 }
+    assert_equal [:wait_readable, []], [ended, seen]
+    assert_empty listener.first(2)
+  end
+
   def test_positions_know_what_was_read_ahead
     @sftp.write(@path, "one\ntwo\nthree\n")
     @sftp.open(@path, "r+") do |file|

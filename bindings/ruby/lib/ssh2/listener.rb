@@ -31,6 +31,8 @@ module SSH2
       return enum_for(:each) unless block_given?
 
       while (channel = accepted)
+        return channel if channel.is_a?(Symbol)
+
         yield channel
       end
       self
