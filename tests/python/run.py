@@ -10,6 +10,7 @@ go to standard output.
 import base64
 import gc
 import importlib
+import inspect
 import json
 import os
 import socket
@@ -82,6 +83,13 @@ class Verbs:
     def offers(self, cls):
         return [name for name in dir(cls)
                 if name[0] != "_" and not hasattr(object, name)]
+
+    def functions(self, cls=None):
+        if cls:
+            return self.offers(cls)
+        module = named("SSH2")
+        return [name for name, found in vars(module).items()
+                if name[0] != "_" and inspect.isroutine(found)]
 
     def socket(self, port=None):
         port = port or int(os.environ["SSH2_PORT"])

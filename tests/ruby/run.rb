@@ -82,6 +82,15 @@ class Verbs
     names.map { |name| name.to_s.encode("UTF-8") }
   end
 
+  # What the module has itself: of a class, or what needs no object.
+  def functions(cls = nil)
+    return SSH2.singleton_methods.map { |n| n.to_s.encode("UTF-8") } unless cls
+
+    offers(cls).select do |name|
+      cls.instance_method(name).owner.name.start_with?("SSH2")
+    end
+  end
+
   def socket(port = nil)
     port ||= ENV.fetch("SSH2_PORT")
     @sockets << TCPSocket.new(ENV.fetch("SSH2_HOST"), port)
