@@ -277,6 +277,15 @@ class TestStream < Minitest::Test
     assert_empty listener.first(2)
   end
 
+  def test_a_session_that_is_over_is_not_waited_for
+    channel = run_command(@session, "sleep 60")
+    @session.blocking = false
+    assert_equal :wait_readable, channel.read(1)
+    @session.close
+    assert @session.wait(9)
+    assert_raises(SSH2::ClosedError) { channel.read(1) }
+  end
+
   def test_positions_know_what_was_read_ahead
     @sftp.write(@path, "one\ntwo\nthree\n")
     @sftp.open(@path, "r+") do |file|

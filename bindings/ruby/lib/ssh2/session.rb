@@ -261,13 +261,14 @@ module SSH2
     # Wait until a call that would have blocked is worth another try: false if
     # that took longer than `timeout` seconds.
     def wait(timeout = nil)
-      directions = block_directions
-      return true if directions.zero?
+      directions, descriptor = block_directions, fileno
+      # Without a descriptor the next try fails, and says why.
+      return true if directions.zero? || descriptor.negative?
 
       events = 0
       events |= IO::READABLE if directions & LIBSSH2_SESSION_BLOCK_INBOUND != 0
       events |= IO::WRITABLE if directions & LIBSSH2_SESSION_BLOCK_OUTBOUND != 0
-      io = IO.for_fd(fileno, "r+", autoclose: false)
+      io = IO.for_fd(descriptor, "r+", autoclose: false)
       io.wait(events, timeout) ? true : false
     end
 
