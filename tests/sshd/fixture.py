@@ -145,8 +145,11 @@ class Sshd:
             wanted = [int(p) for p in ports] or list(self.groups)
             hit = [self.groups[p] for p in wanted if p in self.groups]
             for group in hit:
-                with contextlib.suppress(ProcessLookupError):
+                try:
                     os.killpg(group, number)
+                except ProcessLookupError:  # it has not got that far
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(group, number)
             if verb != "cont":
                 wait_until(lambda: not set(hit) & running_groups(), 5)
             conn.sendall(b"ok %d\n" % len(hit))
