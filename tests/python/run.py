@@ -13,9 +13,13 @@ import importlib
 import inspect
 import json
 import os
+import select
+import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 import traceback
 import warnings
 from pathlib import Path
@@ -91,6 +95,15 @@ class Verbs:
         return [name for name, found in vars(module).items()
                 if name[0] != "_" and inspect.isroutine(found)]
 
+    def waits(self, cls):
+        return [*self.offers(cls), *(name for name in dir(cls)
+                                     if name in ("__exit__", "__next__"))]
+
+    def ports(self):
+        """The ports of those sockets that sshd is at the other end of."""
+        return [sock.getsockname()[1] for sock in self.sockets
+                if sock.getpeername()[1] == int(os.environ["SSH2_PORT"])]
+
     def socket(self, port=None):
         port = port or int(os.environ["SSH2_PORT"])
         sock = socket.create_connection((os.environ["SSH2_HOST"], port))
@@ -165,6 +178,15 @@ class Verbs:
             found.append(name)
         return sorted(found)
 
+    def listed(self, handle):
+        """The same, by readdir_ex."""
+        found = []
+        for rc, name, *_ in handle.readdir_ex():
+            if rc == -37:
+                return AGAIN
+            found.append(name)
+        return sorted(found)
+
     def entries(self, hosts, prev=None):
         return hosts.get(prev)
 
@@ -195,10 +217,17 @@ def named(name):
 
 
 class Calls:
-    def __init__(self):
-        self.verbs, self.vars = Verbs(), {}
+    def __init__(self, say):
+        self.verbs, self.vars, self.say = Verbs(), {}, say
 
     def reply(self, request):
+        if "mode" in request:
+            self.seconds = request.pop("seconds")
+            return self.waiting(request.pop("mode"), request)
+        if request.pop("beside", None):
+            threading.Thread(target=self.reply, args=[request],
+                             daemon=True).start()
+            return None
         if "call" in request:
             try:
                 return self.call(**request)
@@ -230,6 +259,96 @@ class Calls:
             self.vars[name] = value
         return value
 
+    def waiting(self, mode, request):
+        """A call that waits: when it was to end and did, what it let go on.
+
+        What ends it does so after self.seconds.
+        """
+        done, ticks = threading.Event(), []
+
+        def tick():
+            while not done.wait(0.005):
+                ticks.append(1)
+
+        beside = threading.Thread(target=tick)
+        beside.start()
+        try:
+            asked, result = MODES[mode](self, request)
+        finally:
+            end = time.monotonic()
+            done.set()
+            beside.join()
+        if isinstance(asked, tuple):
+            asked, ticks = asked
+        return [asked, end, len(ticks), result]
+
+    def plain(self, request):
+        return time.monotonic(), self.reply(request)
+
+    def interrupt(self, request):
+        """The driver sends SIGINT, and knows when it did."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            self.say("waits")
+            return 0, self.reply(request)
+        except KeyboardInterrupt:
+            return 0, "interrupted"
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it may come late
+
+    def hook(self, request):
+        """The program waits itself, and has enough of it."""
+        def wait(fd, wake_fd, directions, timeout):
+            if end < time.monotonic():
+                raise TimeoutError
+            poll = select.poll()
+            for number, mask in ((fd, directions), (wake_fd, 1)):
+                if number >= 0:
+                    poll.register(number,
+                                  (select.POLLIN if mask & 1 else 0) |
+                                  (select.POLLOUT if mask & 2 else 0))
+            return bool(poll.poll(10))
+
+        end = time.monotonic() + self.seconds
+        ssh2 = importlib.import_module("ssh2")
+        ssh2.set_wait(wait)
+        try:
+            return end, self.call(**request)
+        except TimeoutError:
+            return end, "ended"
+        finally:
+            ssh2.set_wait(None)
+
+    def greenlet(self, request):
+        """gevent waits: another greenlet goes on, and its Timeout ends it."""
+        import gevent
+        import gevent.select
+        ticks = []
+
+        def wait(fd, wake_fd, directions, timeout):
+            read = [n for n, mask in ((fd, directions), (wake_fd, 1))
+                    if n >= 0 and mask & 1]
+            write = [fd] if fd >= 0 and directions & 2 else []
+            return any(gevent.select.select(read, write, [], timeout))
+
+        def tick():
+            while True:
+                gevent.sleep(0.005)
+                ticks.append(1)
+
+        ticking = gevent.spawn(tick)
+        end = time.monotonic() + self.seconds
+        ssh2 = importlib.import_module("ssh2")
+        ssh2.set_wait(wait)
+        try:
+            with gevent.Timeout(self.seconds):
+                return (end, ticks), self.call(**request)
+        except gevent.Timeout:
+            return (end, ticks), "ended"
+        finally:
+            ssh2.set_wait(None)
+            ticking.kill()
+
     def decode(self, value):
         if isinstance(value, list):
             return [self.decode(item) for item in value]
@@ -252,13 +371,19 @@ class Calls:
         return {"is": type(value).__name__, "id": id(value)}
 
 
+MODES = {"plain": Calls.plain, "interrupt": Calls.interrupt,
+         "hook": Calls.hook, "greenlet": Calls.greenlet}
+
+
 def main():
-    calls, out = Calls(), os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a module prints is no reply
-    for line in sys.stdin:
-        value = calls.reply(json.loads(line))
+    def say(value):
         print(json.dumps({"value": value}, default=calls.encode), file=out,
               flush=True)
+
+    calls, out = Calls(say), os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a module prints is no reply
+    for line in sys.stdin:
+        say(calls.reply(json.loads(line)))
 
 
 if __name__ == "__main__":

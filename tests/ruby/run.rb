@@ -8,6 +8,7 @@
 require "json"
 require "open3"
 require "socket"
+require "timeout"
 
 SIGNER = File.expand_path("../sshd/signer.py", __dir__)
 AGAIN = { "again" => true }.freeze
@@ -89,6 +90,20 @@ class Verbs
     offers(cls).select do |name|
       cls.instance_method(name).owner.name.start_with?("SSH2")
     end
+  end
+
+  # The same, with the class's own, and without what stands on `each` alone.
+  def waits(cls)
+    own = cls.public_instance_methods(false) + cls.singleton_methods(false)
+    all = offers(cls) - Enumerable.instance_methods.map(&:to_s)
+    all | own.map { |name| name.to_s.encode("UTF-8") }
+  end
+
+  # The ports of those sockets that sshd is at the other end of.
+  def ports
+    sshd = ENV.fetch("SSH2_PORT").to_i
+    ours = @sockets.select { |sock| sock.remote_address.ip_port == sshd }
+    ours.map { |sock| sock.local_address.ip_port }
   end
 
   def socket(port = nil)
@@ -200,13 +215,22 @@ end
 # --- requests and replies ---------------------------------------------------
 
 class Calls
-  def initialize
+  MODES = %w[plain interrupt timeout kill raise fiber].freeze
+
+  def initialize(&say)
     @verbs = Verbs.new
     @vars = {}
+    @say = say
   end
 
   def reply(request)
-    if request.key?("call")
+    if (mode = request.delete("mode"))
+      @seconds = request.delete("seconds") # until what ends it does so
+      return waiting(mode, request)
+    elsif request.delete("beside")
+      Thread.new { reply(request) }
+      return
+    elsif request.key?("call")
       begin
         return encode(call(request))
       rescue Exception => e # rubocop:disable Lint/RescueException
@@ -221,6 +245,86 @@ class Calls
     end
     GC.start
     nil
+  end
+
+  # A call that waits: when it was to end and did, what it let go on, and what
+  # it gave.
+  def waiting(mode, request)
+    ticks = 0
+    beside = Thread.new { (sleep 0.005) && ticks += 1 while true }
+    asked, result, own = send(:"mode_#{MODES.fetch(MODES.index(mode))}",
+                              request)
+    [asked, now, own || ticks, result]
+  ensure
+    beside.kill.join
+  end
+
+  def now
+    Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  end
+
+  def mode_plain(request)
+    [now, reply(request)]
+  end
+
+  # The driver sends SIGINT, and knows when it did.
+  def mode_interrupt(request)
+    trap("INT", "DEFAULT")
+    @say.call("waits")
+    [0, encode(call(request))]
+  rescue Interrupt
+    [0, "interrupted"]
+  rescue StandardError => e
+    [0, error(e)]
+  ensure
+    trap("INT", "IGNORE") # it may come late
+  end
+
+  def mode_timeout(request)
+    last = now + @seconds
+    [last, Timeout.timeout(@seconds) { encode(call(request)) }]
+  rescue Timeout::Error
+    [last, "ended"]
+  rescue StandardError => e
+    [last, error(e)]
+  end
+
+  def mode_kill(request)
+    in_thread(request, &:kill)
+  end
+
+  def mode_raise(request)
+    in_thread(request) { |thread| thread.raise(KeyError, "told") }
+  end
+
+  def in_thread(request)
+    result = nil
+    thread = Thread.new do
+      result = encode(call(request))
+    rescue KeyError => e
+      raise unless e.message == "told"
+    rescue StandardError => e
+      result = error(e)
+    end
+    sleep @seconds
+    last = now
+    yield thread
+    [last, thread.join(5) ? result || "ended" : "it waits on"]
+  end
+
+  # Another fibre goes on, and Timeout, by the scheduler, ends the call's.
+  def mode_fiber(request)
+    require_relative "scheduler"
+    ticks = 0
+    done = last = result = nil
+    Scheduler.run(
+      lambda {
+        last, result = mode_timeout(request)
+        done = true
+      },
+      -> { (sleep 0.005) && ticks += 1 until done }
+    )
+    [last, result, ticks]
   end
 
   def call(request)
@@ -274,10 +378,14 @@ if ARGV != ["--calls"]
 end
 
 require "ssh2"
-calls = Calls.new
 out = $stdout.dup
+calls = Calls.new do |value|
+  out.puts(JSON.generate({ "value" => value }))
+  out.flush
+end
 $stdout.reopen($stderr) # what a module prints is no reply
 $stdin.each_line do |line|
-  out.puts(JSON.generate({ "value" => calls.reply(JSON.parse(line)) }))
+  value = calls.reply(JSON.parse(line))
+  out.puts(JSON.generate({ "value" => value }))
   out.flush
 end
