@@ -64,6 +64,7 @@ _Callback = Callable[..., Any]
 '''
 # What swig/python/ has for Python alone.
 OWN = {
+    "check_interpreter": "",
     "set_wait": "wait: Callable[[int, int, int, float | None], object] | None",
 }
 ERROR = '''class SSH2Error(Exception):

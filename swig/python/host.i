@@ -9,6 +9,7 @@
 
 static PyObject *own_wait;   /* the program's, or NULL */
 static PyObject *getcurrent; /* greenlet's, once the program waits itself */
+static int64_t interpreter;  /* whose classes C knows */
 
 /* A thread that comes back to a finalized interpreter is ended in there, and
  * its stack, where other threads may still look, with it: keep it. */
@@ -110,12 +111,41 @@ wait_ready(void *ctx, int fd, int wake_fd, int directions, int timeout_ms)
                                      NULL};
         s2_error *err;
 
+        interpreter = PyInterpreterState_GetID(PyInterpreterState_Get());
         s2_set_host(&host);
         if ((err = s2_init())) {
             raise_error(err);
             return NULL;
         }
     }
+%}
+
+%feature("docstring") check_interpreter "check_interpreter()
+--
+
+Raise ImportError where C cannot serve this interpreter.";
+%inline %{
+/* There is one set of classes and of what C keeps, under one lock. */
+static PyObject *
+check_interpreter(void)
+{
+    PyObject *enabled = PySys_GetObject("_is_gil_enabled"), *answer = NULL;
+    int locked = 1;
+
+    if (PyInterpreterState_GetID(PyInterpreterState_Get()) != interpreter)
+        return PyErr_Format(PyExc_ImportError,
+                            "ssh2 is loaded in another interpreter");
+    if (enabled && !(answer = PyObject_CallNoArgs(enabled)))
+        return NULL;
+    if (answer)
+        locked = PyObject_IsTrue(answer);
+    Py_XDECREF(answer);
+    if (locked < 0)
+        return NULL;
+    if (!locked)
+        return PyErr_Format(PyExc_ImportError, "ssh2 needs the GIL");
+    Py_RETURN_NONE;
+}
 %}
 
 %feature("docstring") set_wait "set_wait(wait)

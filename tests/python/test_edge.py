@@ -11,6 +11,7 @@ import select
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import textwrap
 import threading
@@ -242,6 +243,52 @@ class Objects(unittest.TestCase):
             ssh2.session.Session().set_timeout(5)
             """)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_another_interpreter_is_refused(self):
+        done = python("""
+            import os, sys, test_edge
+            try:
+                import _xxsubinterpreters as interpreters
+            except ImportError:
+                import _interpreters as interpreters
+            other = interpreters.create()
+            failed = interpreters.run_string(other, f'''if True:
+                import sys
+                sys.path[:] = {sys.path!r}
+                try:
+                    import ssh2
+                except ImportError:
+                    print("refused", flush=True)''')
+            assert failed is None
+            interpreters.destroy(other)
+            session = test_edge.connect()
+            print(type(session.open_session()).__name__)
+            """)
+        if "No module named '_" in done.stdout:
+            self.skipTest("this Python makes no interpreters")
+        self.assertEqual((done.returncode, done.stdout),
+                         (0, "refused\nChannel\n"))
+
+    def test_without_the_gil_it_is_refused(self):
+        done = python("""
+            import sys
+            sys._is_gil_enabled = lambda: False  # PYTHON_GIL=0
+            try:
+                import ssh2
+            except ImportError as error:
+                print(error)
+            """)
+        self.assertEqual((done.returncode, done.stdout),
+                         (0, "ssh2 needs the GIL\n"))
+
+    @unittest.skipUnless(sysconfig.get_config_var("Py_GIL_DISABLED"),
+                         "this Python always has its GIL")
+    def test_a_free_threaded_python_turns_its_gil_on(self):
+        done = python("""
+            import sys, ssh2
+            print(sys._is_gil_enabled())
+            """)
+        self.assertEqual(done.stdout.splitlines()[-1], "True")
 
     def test_an_object_that_is_destroyed_by_hand(self):
         made = objects()

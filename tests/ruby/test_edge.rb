@@ -291,4 +291,22 @@ class TestEnds < Minitest::Test
     RUBY
     assert_equal "Ractor::UnsafeError\n", out
   end
+
+  def test_objects_go_to_no_other_ractor
+    skip "no ractors" unless defined?(Ractor)
+    out, = program(<<~RUBY)
+      $VERBOSE = nil
+      session = SSH2::Session.new
+      idle = Ractor.new { Ractor.receive }
+      [-> { Ractor.make_shareable(session) },
+       -> { idle.send(session, move: true) },
+       -> { idle.send(session) }].each do |give|
+        give.call
+        puts "given"
+      rescue Ractor::Error, TypeError
+        puts session.closed?
+      end
+    RUBY
+    assert_equal "false\n" * 3, out
+  end
 end

@@ -6,9 +6,12 @@ Every submodule is imported here, so that C knows the classes of all.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Optional
 
-from . import (
+import_module("._binding", __name__).check_interpreter()
+
+from . import (  # noqa: E402
     agent,
     binding,
     channel,
