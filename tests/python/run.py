@@ -8,6 +8,7 @@ this program again to make the calls: requests come on standard input, replies
 go to standard output.
 """
 import base64
+import errno
 import gc
 import importlib
 import inspect
@@ -232,8 +233,10 @@ class Calls:
             try:
                 return self.call(**request)
             except Exception as error:
+                kin = errno.errorcode.get(getattr(error, "errno", None))
                 return {"error": [
-                    [cls.__name__ for cls in type(error).__mro__],
+                    [cls.__name__ for cls in type(error).__mro__] +
+                    [kin] * bool(kin),
                     getattr(error, "code", None),
                     getattr(error, "sftp_status", None),
                     "".join(traceback.format_exception(

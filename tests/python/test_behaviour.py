@@ -808,10 +808,15 @@ class Exceptions(unittest.TestCase):
                                    exceptions.SessionError))
         self.assertTrue(issubclass(exceptions.SFTPNoSuchFileError,
                                    exceptions.SFTPProtocolError))
-        self.assertTrue(issubclass(exceptions.SFTPNoSuchFileError,
-                                   FileNotFoundError))
-        self.assertTrue(issubclass(exceptions.SFTPPermissionDeniedError,
-                                   PermissionError))
+        for name, kin in (("NoSuchFile", FileNotFoundError),
+                          ("NoSuchPath", FileNotFoundError),
+                          ("PermissionDenied", PermissionError),
+                          ("FileAlreadyExists", FileExistsError),
+                          ("NotADirectory", NotADirectoryError),
+                          ("ConnectionLost", ConnectionResetError),
+                          ("Failure", OSError), ("LinkLoop", OSError)):
+            self.assertTrue(issubclass(
+                getattr(exceptions, f"SFTP{name}Error"), kin), name)
 
     def test_what_libssh2_lacks_is_not_implemented(self):
         version = utils.version().decode()

@@ -18,6 +18,7 @@ AGAIN = { "again" => true }.freeze
 ERRORS = { "ArgumentError" => "ValueError", "IOError" => "ValueError",
            "RangeError" => "OverflowError",
            "NoMethodError" => "AttributeError",
+           "SystemCallError" => "OSError",
            "Error" => "SSH2Error" }.freeze
 BYTES_OR_END = ->(result) { (result || "").b }
 BYTES = ->(result) { result&.b }

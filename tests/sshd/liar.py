@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """An SFTP server that lies as the path it is asked for says.
 
-A path "/<lie>/..." is answered by that lie; "/ok/..." honestly, of what it is:
+A path "/<lie>/..." is answered by that lie, "/status-N/..." by that status,
+"/later-N/..." by it once it was opened, and "/ok/..." honestly, of what it is:
 a directory if it ends in "dir", else a file of 300 000 bytes.  A handle lies as
 the path did that it was opened for.
 """
@@ -79,6 +80,10 @@ class Server:
             lie = path.split(b"/")[1].decode() if b"/" in path else "ok"
             honest = self.honest(kind, ident, path, rest, handle)
             answer = getattr(self, lie.replace("-", "_"), None)
+            when, _, code = lie.partition("-")
+            if when == "status" or \
+                    when == "later" and kind not in (OPEN, OPENDIR, CLOSE):
+                honest = status(ident, int(code))
             self.send(answer(kind, ident, honest) if answer else honest)
 
     def take(self, count):
