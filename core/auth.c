@@ -6,6 +6,7 @@
  */
 #include "internal.h"
 
+#include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,15 +147,33 @@ s2_session_userauth_password(s2_session *s, const char *username,
 
 /* --- keys ---------------------------------------------------------------- */
 
+/* The server has let the public key pass, and the private one cannot be had. */
+static int
+unless_locked(s2_op *op, int rc)
+{
+    char *text = NULL;
+
+    if (rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED)
+        libssh2_session_last_error(S2_RAW(op), &text, NULL, 0);
+    if (!text || strcmp(text, "Callback returned error"))
+        return rc;
+    return s2_op_fail(op, s2_error_new(S2_C_KeyfileAuthFailedError,
+                                       LIBSSH2_ERROR_KEYFILE_AUTH_FAILED,
+                                       op->func, op->path,
+                                       "the private key cannot be read: "
+                                       "another passphrase, or no such key"));
+}
+
 static int
 fromfile_step(s2_op *op)
 {
     int rc = s2_op_let_in(op);
 
     return rc ? rc
-              : libssh2_userauth_publickey_fromfile_ex(
-                    S2_RAW(op), op->b[0].p, (unsigned)op->b[0].len, op->b[3].p,
-                    op->b[1].p, op->b[2].p);
+              : unless_locked(op, libssh2_userauth_publickey_fromfile_ex(
+                                      S2_RAW(op), op->b[0].p,
+                                      (unsigned)op->b[0].len, op->b[3].p,
+                                      op->b[1].p, op->b[2].p));
 }
 
 s2_error *
@@ -179,10 +198,14 @@ frommemory_step(s2_op *op)
 {
     int rc = s2_op_let_in(op);
 
-    return rc ? rc
-              : libssh2_userauth_publickey_frommemory(
-                    S2_RAW(op), op->b[0].p, op->b[0].len, op->b[3].p,
-                    op->b[3].len, op->b[1].p, op->b[1].len, op->b[2].p);
+    if (rc)
+        return rc;
+    ERR_clear_error(); /* libssh2 looks at the oldest, whosever it is */
+    return unless_locked(op,
+                         libssh2_userauth_publickey_frommemory(
+                             S2_RAW(op), op->b[0].p, op->b[0].len, op->b[3].p,
+                             op->b[3].len, op->b[1].p, op->b[1].len,
+                             op->b[2].p));
 }
 
 s2_error *
