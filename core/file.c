@@ -10,6 +10,8 @@
 #include <string.h>
 
 enum {
+    PACKET = 30000,         /* bytes that libssh2 writes in a packet, */
+    PACKET_HEAD = 25 + 256, /* and what stands before them */
     SLICE = 4 << 20,  /* as much as one call keeps in flight */
     NAME_CAP = 65536, /* a longer name would lose the rest of its packet */
     KEPT_CAP = 65536,
@@ -314,6 +316,26 @@ s2_file_read(s2_file *f, void *dst, size_t cap, size_t *len)
 
 /* --- writing ------------------------------------------------------------- */
 
+/* How much more libssh2 may be given, beside what is not acknowledged yet.
+ * When the server refuses a write, libssh2 throws away what it has still to
+ * send, half a packet as well, and the server takes what comes next for the
+ * rest of it.  So a packet is begun only if it can be sent whole; or alone,
+ * when no refusal can come before its end. */
+static size_t
+write_room(s2_op *op, size_t given)
+{
+    s2_sftp *sftp = (s2_sftp *)((s2_file *)op->self)->obj.parent;
+    LIBSSH2_CHANNEL *raw = libssh2_sftp_get_channel(sftp->raw);
+    size_t whole =
+        libssh2_channel_window_write_ex(raw, NULL) / (PACKET + PACKET_HEAD);
+
+    if (!given)
+        op->r[1] = !whole;
+    if (op->r[1])
+        return given ? 0 : PACKET;
+    return whole * PACKET;
+}
+
 /* libssh2 queues what it is given and answers as the server acknowledges: the
  * same bytes are handed over again until then.  r[0] tells how far it got. */
 static int
@@ -330,10 +352,16 @@ write_step(s2_op *op)
         move_to(f, position(f));
     while (op->done < op->b[0].len) {
         size_t left = op->b[0].len - op->done;
+        size_t given = op->r[0] > (int64_t)op->done
+                           ? (size_t)op->r[0] - op->done
+                           : 0;
+        size_t most = given + write_room(op, given);
         ssize_t n;
 
-        if (left > SLICE)
-            left = SLICE;
+        if (most > SLICE)
+            most = SLICE;
+        if (left > most)
+            left = most;
         if (op->r[0] < (int64_t)(op->done + left))
             op->r[0] = (int64_t)(op->done + left);
         n = libssh2_sftp_write(f->raw, (const char *)op->b[0].p + op->done,
