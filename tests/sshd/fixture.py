@@ -26,6 +26,8 @@ HERE = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
 PASSPHRASE = "open sesame"
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, MNT_DETACH = 1, 36, 2
+CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 LIBC = ctypes.CDLL(None)
 
 HOST_KEYS = {
@@ -73,13 +75,17 @@ LogLevel VERBOSE
 """
 
 
-def tool(name):
-    """The path of a program that may live where only root looks."""
+def found(name):
+    """The path of a program that may live where only root looks, or None."""
     places = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin"
-    found = shutil.which(name, path=places)
-    if not found:
+    return shutil.which(name, path=places)
+
+
+def tool(name):
+    path = found(name)
+    if not path:
         sys.exit(f"fixture: {name} is not installed")
-    return found
+    return path
 
 
 def prctl(option, value):
@@ -255,7 +261,7 @@ def write_known_hosts(root, ports):
     subprocess.run([tool("ssh-keygen"), "-q", "-H", "-f", hashed], check=True,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     ssh = root / "home" / ".ssh"
-    ssh.mkdir()
+    ssh.mkdir(exist_ok=True)
     shutil.copy(root / "known_hosts", ssh)
 
 
@@ -279,6 +285,21 @@ def pty_works():
         except OSError:
             return False
         return True
+
+
+def instead(folder, place):
+    """Let this process alone see a folder in the place of another."""
+    user, group = os.getuid(), os.getgid()
+    if LIBC.unshare(CLONE_NEWNS):
+        if LIBC.unshare(CLONE_NEWNS | CLONE_NEWUSER):
+            return False
+        for name, text in (("setgroups", "deny"),
+                           ("uid_map", f"{user} {user} 1"),
+                           ("gid_map", f"{group} {group} 1")):
+            Path("/proc/self", name).write_text(text)
+    return not LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) and \
+        not LIBC.mount(os.fsencode(folder), os.fsencode(place), None,
+                       MS_BIND, None)
 
 
 def small_disk(folder):
@@ -348,7 +369,11 @@ class Fixture:
         for kind in ("hashed", "wrong", "revoked", "empty"):
             self.env[f"SSH2_KNOWN_HOSTS_{kind.upper()}"] = \
                 str(root / f"known_hosts_{kind}")
-        ports = [*self.start_sshd(), self.start_accounts(),
+        self.mounted = small_disk(root / "small")
+        if self.mounted:
+            self.env["SSH2_SMALL"] = str(root / "small")
+        ports = [*self.start_sshd(), self.start_dropbear(),
+                 self.start_accounts(),
                  *self.start_peers()]
         write_known_hosts(root, [port for port in ports if port])
         self.start_agents()
@@ -359,9 +384,6 @@ class Fixture:
             self.env["SSH2_DISPLAY"] = f"{sys.executable} {HERE}/display.py"
         if pty_works():
             self.env["SSH2_PTY"] = "1"
-        self.mounted = small_disk(root / "small")
-        if self.mounted:
-            self.env["SSH2_SMALL"] = str(root / "small")
 
     def start_sshd(self):
         root = self.root
@@ -395,7 +417,35 @@ class Fixture:
                 sys.exit(f"fixture: sshd refuses to start: {check.stderr}")
             yield self.serve(name, argv, buffers)
 
-    def serve(self, name, argv, buffers=0):
+    def start_dropbear(self):
+        """Another SSH server; none if it is not installed.
+
+        It looks for keys in the user's own home alone, in whose place it is
+        shown ours; none if that cannot be.
+        """
+        root, home = self.root, pwd.getpwuid(os.getuid()).pw_dir
+        program, convert = found("dropbear"), found("dropbearconvert")
+        if not program or not convert or root.is_relative_to(home):
+            return None
+        (root / "home/.ssh").mkdir(mode=0o700, exist_ok=True)
+        shutil.copy(root / "authorized_keys", root / "home/.ssh")
+        probe = os.fork()
+        if probe == 0:
+            with contextlib.suppress(BaseException):
+                os._exit(0 if instead(root / "home", home) else 1)
+            os._exit(1)
+        if os.waitpid(probe, 0)[1]:
+            return None
+        argv = [program, "-i", "-m", "-s", "-b", str(root / "banner")]
+        for name in HOST_KEYS:
+            path = root / f"dropbear_{name}"
+            subprocess.run([convert, "openssh", "dropbear", root / "host" / name,
+                            path], check=True, capture_output=True)
+            argv += ["-r", str(path)]
+        return self.serve("DROPBEAR_", argv,
+                          before=lambda: instead(root / "home", home))
+
+    def serve(self, name, argv, buffers=0, before=lambda: True):
         """Let a program answer on a port of its own; the port."""
         sock, port = listener()
         if buffers:
@@ -404,7 +454,8 @@ class Fixture:
         control = socket.socket(socket.AF_UNIX)
         control.bind(str(self.root / f"{name.lower()}control"))
         control.listen(16)
-        self.child(Sshd(argv, self.log, sock, control).run)
+        server = Sshd(argv, self.log, sock, control)
+        self.child(lambda: before() and server.run())
         sock.close()
         self.env[f"SSH2_{name}PORT"] = str(port)
         return port
