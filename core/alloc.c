@@ -140,6 +140,8 @@ static bool
 refuse(s2_alloc *a, size_t size)
 {
     a->since += size;
+    if (a->most && (a->live > a->most || size > a->most - a->live))
+        return true;
     return s2_alloc_lost(a) || (a->fail_at && --a->fail_at == 0) ||
            !make_room(a);
 }
@@ -159,11 +161,13 @@ s2_alloc_new(s2_alloc *a, size_t size)
     b = slot_of(a, p);
     if (b->p) { /* the one that was there has gone by free() */
         a->count -= !b->freed;
+        a->live -= b->size;
         a->used--;
     }
     *b = (s2_block){.p = p, .size = size};
     a->used++;
     a->count++;
+    a->live += size;
     return p;
 }
 
@@ -180,6 +184,7 @@ s2_alloc_free(s2_alloc *a, void *p)
         return;
     }
     size_t size = b->size;
+    a->live -= size;
     take_out(a, b);
     give_pooled(a, p, size + 1);
 }

@@ -47,10 +47,15 @@ typedef struct s2_alloc {
     size_t slots, used, count;
     long fail_at; /* fail the n-th allocation from now; 0: none */
     size_t since; /* bytes asked for since libssh2 last looked for more input */
+    size_t live, most; /* bytes that are out; how many may be, 0: any */
     bool failed, keep;
     void *pool[S2_POOLS]; /* free blocks, by size */
     size_t pooled;
 } s2_alloc;
+
+/* libssh2 keeps each message that nobody asked for: what a peer may have it
+ * keep, and what more for each channel, which has a window of its own. */
+enum { S2_KEPT = 256 << 20, S2_KEPT_EACH = 4 << 20 };
 
 void *s2_alloc_new(s2_alloc *a, size_t size);
 void *s2_alloc_resize(s2_alloc *a, void *p, size_t size);
@@ -78,6 +83,7 @@ typedef struct s2_wire {
     unsigned char *out;
     size_t out_start, out_end, out_cap;
     uint64_t received, sent;
+    long spare; /* what a try may still take: bytes, and more for each read */
     int end_code;  /* LIBSSH2_ERROR_* once it is over, else 0 */
     int end_errno; /* why, or 0 for an orderly end */
     bool ending;   /* the session is being freed: make libssh2 give up */
@@ -86,6 +92,7 @@ typedef struct s2_wire {
 } s2_wire;
 
 enum { S2_WIRE_ROOM = 65536 }; /* a bulk call waits while more is queued */
+enum { S2_SPARE = 1 << 18 };     /* a try ends, though the peer never does */
 
 s2_error *s2_wire_open(s2_wire *w, int fd, bool ours);
 void s2_wire_close(s2_wire *w);

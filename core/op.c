@@ -743,7 +743,10 @@ house_keeping(s2_session *s)
 {
     uint64_t received = s->wire.received;
 
-    s2_parked_advance(s);
+    /* A packet sent amid the handshake takes it out of its caller's hands: a
+     * server may have opened channels by then. */
+    if (s->shaken || !s->paired)
+        s2_parked_advance(s);
     keep_alive(s);
     if (s->wire.received != received)
         wake_readers(s);
@@ -772,6 +775,9 @@ try_step(s2_session *s, s2_op *op)
     s2_alloc_fresh(&s->alloc);
     s->wire.vain = 0;
     s->wire.spun = false;
+    s->wire.spare = S2_SPARE;
+    s->alloc.most =
+        S2_KEPT + S2_KEPT_EACH * (size_t)atomic_load(&s->obj.refs);
     rc = op->step(op);
     if (s->wire.received != received)
         wake_readers(s);

@@ -16,7 +16,8 @@
 #endif
 
 enum { QUEUE_MAX = 256 << 20 }; /* no honest call fills it */
-enum { IN_VAIN = 100000 };      /* nor reads so often in one try */
+enum { IN_VAIN = 10000 };       /* nor reads so often in one try */
+enum { A_READ = 256 };          /* what a read costs, in bytes */
 
 s2_error *
 s2_wire_open(s2_wire *w, int fd, bool ours)
@@ -42,7 +43,8 @@ s2_wire_open(s2_wire *w, int fd, bool ours)
     *w = (s2_wire){.fd = own,
                    .user_fd = ours ? -1 : fd,
                    .dev = st.st_dev,
-                   .ino = st.st_ino};
+                   .ino = st.st_ino,
+                   .spare = S2_SPARE};
     /* Fails on what is not TCP, which needs it not. */
     setsockopt(own, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 #ifdef SO_NOSIGPIPE
@@ -182,7 +184,7 @@ s2_wire_recv(s2_wire *w, void *dst, size_t cap)
 
     if (w->ending)
         return -ECONNRESET;
-    if (w->end_code)
+    if (w->end_code || w->spare < 0)
         return nothing(w);
     do {
         n = recv(w->fd, dst, cap, 0);
@@ -191,6 +193,7 @@ s2_wire_recv(s2_wire *w, void *dst, size_t cap)
     } while (n < 0 && errno == EINTR);
     if (n > 0) {
         w->received += (uint64_t)n;
+        w->spare -= n + A_READ;
         w->vain = 0;
         return n;
     }

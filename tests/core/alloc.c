@@ -185,6 +185,29 @@ asking_without_end_is_refused(void **state)
     s2_alloc_end(&a);
 }
 
+static void
+no_more_is_kept_than_may_be(void **state)
+{
+    s2_alloc a = {.most = 1000};
+    void *p, *q;
+
+    (void)state;
+    assert_non_null(p = s2_alloc_new(&a, 600));
+    assert_null(s2_alloc_new(&a, 401));
+    a.keep = false;
+    assert_non_null(q = s2_alloc_new(&a, 400));
+    s2_alloc_free(&a, p);
+    assert_non_null(p = s2_alloc_new(&a, 600));
+    a.most = 500; /* a channel has gone */
+    assert_null(s2_alloc_new(&a, 1));
+    a.keep = false;
+    s2_alloc_free(&a, p);
+    assert_non_null(p = s2_alloc_new(&a, 1));
+    s2_alloc_free(&a, p);
+    s2_alloc_free(&a, q);
+    s2_alloc_end(&a);
+}
+
 int
 main(void)
 {
@@ -197,6 +220,7 @@ main(void)
         cmocka_unit_test(a_size_beyond_all_memory_is_refused),
         cmocka_unit_test(after_a_failure_freed_blocks_stay),
         cmocka_unit_test(asking_without_end_is_refused),
+        cmocka_unit_test(no_more_is_kept_than_may_be),
         cmocka_unit_test(a_block_that_went_elsewhere_may_come_again),
         session_test(a_session_frees_all_it_has),
     };

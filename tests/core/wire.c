@@ -122,6 +122,21 @@ what_has_arrived_is_read_before_the_end(void **state)
 }
 
 static void
+a_try_may_take_so_much_only(void **state)
+{
+    line *l = *state;
+    char in[16];
+
+    l->w.spare = 1;
+    assert_int_equal(send(l->theirs, "abcdef", 6, 0), 6);
+    assert_int_equal(s2_wire_recv(&l->w, in, 3), 3);
+    assert_int_equal(s2_wire_recv(&l->w, in, 3), -EAGAIN);
+    l->w.spare = S2_SPARE;
+    assert_int_equal(s2_wire_recv(&l->w, in, 3), 3);
+    assert_memory_equal(in, "def", 3);
+}
+
+static void
 past_the_end_writes_go_into_the_void(void **state)
 {
     line *l = *state;
@@ -244,6 +259,7 @@ main(void)
         wire_test(it_works_on_a_copy_that_does_not_block),
         cmocka_unit_test(what_is_no_descriptor_is_refused),
         wire_test(a_full_socket_queues_in_order),
+        wire_test(a_try_may_take_so_much_only),
         wire_test(what_has_arrived_is_read_before_the_end),
         wire_test(past_the_end_writes_go_into_the_void),
         wire_test(a_reset_is_told_from_an_orderly_end),
