@@ -12,6 +12,7 @@ import errno
 import gc
 import importlib
 import inspect
+import itertools
 import json
 import os
 import select
@@ -171,9 +172,9 @@ class Verbs:
     def asked(self, callback):
         return callback.asked
 
-    def names(self, handle):
+    def names(self, handle, most=None):
         found = []
-        for rc, name, _ in handle.readdir():
+        for rc, name, _ in itertools.islice(handle.readdir(), most):
             if rc == -37:
                 return AGAIN
             found.append(name)

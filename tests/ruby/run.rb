@@ -196,9 +196,9 @@ class Verbs
     callback.asked
   end
 
-  def names(handle)
+  def names(handle, most = nil)
     list = []
-    while (entry = handle.readdir)
+    while list.size != most && (entry = handle.readdir)
       return AGAIN if entry.is_a?(Symbol)
 
       list << entry.name.b

@@ -481,6 +481,12 @@ class Fixture:
             sock.close()
             self.env[f"SSH2_{name.upper()}_PORT"] = str(port)
             ports.append(port)
+        with contextlib.suppress(ImportError):
+            import rogue
+            sock, port = listener()
+            self.child(rogue.run, sock, self.root / "leaks")
+            sock.close()
+            self.env["SSH2_ROGUE_PORT"] = str(port)
         # Bound and not listening: refuses, and nobody else can take it.
         self.closed = socket.socket()
         self.closed.bind((HOST, 0))

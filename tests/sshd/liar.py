@@ -61,30 +61,32 @@ class Server:
 
     def run(self):
         while head := self.take(4):
-            body = self.take(struct.unpack(">I", head)[0])
-            kind = body[0]
-            if kind == INIT:
-                self.send(u32(5) + bytes([VERSION]) + u32(3))
-                continue
-            ident, rest = struct.unpack(">I", body[1:5])[0], body[5:]
+            self.answer(self.take(struct.unpack(">I", head)[0]))
+
+    def answer(self, body):
+        kind = body[0]
+        if kind == INIT:
+            self.send(u32(5) + bytes([VERSION]) + u32(3))
+            return
+        ident, rest = struct.unpack(">I", body[1:5])[0], body[5:]
+        length = struct.unpack(">I", rest[:4])[0]
+        what, rest = rest[4:4 + length], rest[4 + length:]
+        if kind == EXTENDED:
             length = struct.unpack(">I", rest[:4])[0]
-            what, rest = rest[4:4 + length], rest[4 + length:]
-            if kind == EXTENDED:
-                length = struct.unpack(">I", rest[:4])[0]
-                what = rest[4:4 + length]
-            if kind in (CLOSE, READ, WRITE, FSTAT, FSETSTAT, READDIR):
-                handle = self.handles.setdefault(what, [what, 0])
-                path = handle[0]
-            else:
-                handle, path = None, what
-            lie = path.split(b"/")[1].decode() if b"/" in path else "ok"
-            honest = self.honest(kind, ident, path, rest, handle)
-            answer = getattr(self, lie.replace("-", "_"), None)
-            when, _, code = lie.partition("-")
-            if when == "status" or \
-                    when == "later" and kind not in (OPEN, OPENDIR, CLOSE):
-                honest = status(ident, int(code))
-            self.send(answer(kind, ident, honest) if answer else honest)
+            what = rest[4:4 + length]
+        if kind in (CLOSE, READ, WRITE, FSTAT, FSETSTAT, READDIR):
+            handle = self.handles.setdefault(what, [what, 0])
+            path = handle[0]
+        else:
+            handle, path = None, what
+        lie = path.split(b"/")[1].decode() if b"/" in path else "ok"
+        honest = self.honest(kind, ident, path, rest, handle)
+        lies = getattr(self, lie.replace("-", "_"), None)
+        when, _, code = lie.partition("-")
+        if when == "status" or \
+                when == "later" and kind not in (OPEN, OPENDIR, CLOSE):
+            honest = status(ident, int(code))
+        self.send(lies(kind, ident, honest) if lies else honest)
 
     def take(self, count):
         data = b""
@@ -262,9 +264,11 @@ def content(start, count):
     return bytes((start + i) % 251 for i in range(max(0, count)))
 
 
+LIES = [name for name in vars(Server) if name[0] != "_" and
+        name not in ("run", "answer", "take", "send", "honest", "odd")]
+
 if __name__ == "__main__":
     if sys.argv[1:] == ["lies"]:
-        known = {"run", "take", "send", "honest", "odd"}
-        print(*(n for n in vars(Server) if n[0] != "_" and n not in known))
+        print(*LIES)
     else:
         Server().run()
