@@ -248,6 +248,22 @@ class TestStream < Minitest::Test
     assert_equal "put\n5\n:shown\n", channel.read
   end
 
+  def test_what_is_printed_is_what_a_file_would_get
+    words = ["\xff".b, "grün", ["x".encode("UTF-16LE"), [nil, 5]], [1, [2]]]
+    channel = run_command(@session, "cat")
+    IO.pipe do |reader, writer|
+      [writer.binmode, channel].each do |io|
+        io.puts(*words)
+        io.print(*words)
+        io.puts
+        io.puts []
+      end
+      writer.close
+      channel.send_eof
+      assert_equal reader.read.b, channel.read.b
+    end
+  end
+
   def test_where_a_read_would_block
     channel = run_command(@session, "echo one; read x; echo two")
     assert_equal "one\n", channel.gets

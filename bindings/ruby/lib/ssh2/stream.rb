@@ -200,14 +200,14 @@ module SSH2
 
     # Write objects as text.
     def print(*objects)
-      write(objects.join)
+      write(objects.map { |object| object.to_s.b }.join)
       nil
     end
 
     # Write objects as lines.
     def puts(*objects)
-      lines = objects.flatten.map(&:to_s)
-      lines = [""] if lines.empty?
+      lines = objects.flatten.map { |object| object.to_s.b }
+      lines = [""] if objects.empty?
       write(lines.map { |s| s.end_with?("\n") ? s : "#{s}\n" }.join)
       nil
     end
