@@ -345,7 +345,7 @@ class Calls
     names.reject! { |name| name == "Other" }
     names.map! { |name| ERRORS.fetch(name, name) }
     { "error" => [names, asked(err, :code), asked(err, :sftp_status),
-                  err.full_message] }
+                  err.full_message.dup.force_encoding("UTF-8").scrub] }
   end
 
   def asked(err, name)
