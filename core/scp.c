@@ -101,6 +101,7 @@ scp_new(const s2_op *op)
         p += sprintf(p, "%s", path);
     else
         p = quote(p, path);
+    *p = '\0'; /* libssh2's trace reads on to one */
     t->out_len = (size_t)(p - t->out);
     return t;
 }
