@@ -1,5 +1,5 @@
 /*
- * Every allocation of three conversations made to fail in turn.
+ * Every allocation of several conversations made to fail in turn.
  *
  * usage: allocfail [first [step]]: fail allocation number first, first + step,
  * ... until each conversation needs no more.  A failure must come out as an error
@@ -202,6 +202,69 @@ done:
     return err;
 }
 
+/* The agent's keys, one of which signs and lets in. */
+static s2_error *
+consult(s2_session *s, const char *unused)
+{
+    s2_agent *agent = NULL;
+    s2_identity *key = NULL;
+    s2_buf bytes = {0};
+    s2_error *err =
+        s2_session_connect(s, fixture("SSH2_HOST"), atoi(fixture("SSH2_PORT")),
+                           20000, fixture("SSH2_KNOWN_HOSTS"), true);
+
+    (void)unused;
+    if (err || (err = s2_session_agent_init(s, &agent)) ||
+        (err = s2_agent_set_identity_path(agent, fixture("SSH_AUTH_SOCK"))) ||
+        (err = s2_agent_connect(agent)) ||
+        (err = s2_agent_list_identities(agent)) ||
+        (err = s2_agent_identity(agent, 1, &key)) ||
+        (err = s2_agent_sign(agent, key, "data", 4, NULL, &bytes)) ||
+        (err = s2_agent_userauth(agent, fixture("SSH2_USER"), key)))
+        goto done;
+    err = s2_agent_disconnect(agent);
+done:
+    s2_buf_free(&bytes);
+    s2_release(key);
+    s2_release(agent);
+    return err;
+}
+
+/* Known hosts read, added to, asked, and written; no server has a part. */
+static s2_error *
+recall(s2_session *s, const char *path)
+{
+    s2_knownhost *hosts = NULL;
+    s2_entry *added = NULL, *found = NULL, *first = NULL;
+    s2_buf line = {0};
+    int n, type = LIBSSH2_KNOWNHOST_TYPE_PLAIN |
+                  LIBSSH2_KNOWNHOST_KEYENC_RAW | LIBSSH2_KNOWNHOST_KEY_SSHRSA;
+    s2_error *err = s2_session_knownhost_init(s, &hosts);
+
+    if (err ||
+        (err = s2_knownhost_readfile(hosts, fixture("SSH2_KNOWN_HOSTS_REVOKED"),
+                                     LIBSSH2_KNOWNHOST_FILE_OPENSSH, &n)) ||
+        (err = s2_knownhost_readfile(hosts, fixture("SSH2_KNOWN_HOSTS_HASHED"),
+                                     LIBSSH2_KNOWNHOST_FILE_OPENSSH, &n)) ||
+        (err = s2_knownhost_addc(hosts, "new", NULL, "key", 3, "words", 5, type,
+                                 &added)) ||
+        (err = s2_knownhost_checkp(hosts, "new", -1, "key", 3, type, &found)) ||
+        (err = s2_knownhost_get(hosts, NULL, &first)) ||
+        (err = s2_knownhost_writeline(
+             hosts, added, LIBSSH2_KNOWNHOST_FILE_OPENSSH, &line)) ||
+        (err = s2_knownhost_writefile(hosts, path,
+                                      LIBSSH2_KNOWNHOST_FILE_OPENSSH)))
+        goto done;
+    err = s2_knownhost_delete(hosts, added);
+done:
+    s2_buf_free(&line);
+    s2_release(first);
+    s2_release(found);
+    s2_release(added);
+    s2_release(hosts);
+    return err;
+}
+
 /* Whether a failed allocation came out, each time. */
 static bool
 fail_in_turn(s2_error *(*talk)(s2_session *, const char *), const char *path,
@@ -244,6 +307,8 @@ main(int argc, char **argv)
     if (!fail_in_turn(converse, path, n, step, &tried) ||
         !fail_in_turn(exchange, path, n, step, &tried) ||
         !fail_in_turn(forward, path, n, step, &tried) ||
+        !fail_in_turn(consult, path, n, step, &tried) ||
+        !fail_in_turn(recall, path, n, step, &tried) ||
         (getenv("SSH2_ASYNCSSH_PORT") &&
          !fail_in_turn(knock, path, n, step, &tried)))
         return 1;
