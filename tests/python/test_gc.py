@@ -9,6 +9,7 @@ import textwrap
 import threading
 import time
 import unittest
+from pathlib import Path
 
 from common import (
     ENV,
@@ -20,6 +21,7 @@ from common import (
     read_all,
     run,
     server,
+    shake,
 )
 from ssh2.session import Session
 from ssh2.sftp import LIBSSH2_FXF_READ
@@ -91,6 +93,53 @@ class TestCollection(unittest.TestCase):
                 thread.start()
             for thread in threads:
                 thread.join()
+
+    def test_objects_may_be_used_while_all_is_collected(self):
+        before = gc.get_threshold()
+        gc.set_threshold(1)
+        try:
+            self.converse()
+        finally:
+            gc.set_threshold(*before)
+
+    def converse(self):
+        key = Path(ENV["SSH2_KEY"]).read_bytes()
+        session, *_, keys = family()
+        self.assertEqual(len(keys), 4)
+        channel = run(session, "printf stress; exit 3")
+        self.assertEqual(read_all(channel), b"stress")
+        channel.close()
+        self.assertEqual(channel.get_exit_status(), 3)
+        sftp = session.sftp_init()
+        with self.assertRaises(FileNotFoundError):
+            sftp.stat("/none/at/all")
+        handle = sftp.open(ENV["SSH2_KEY"], LIBSSH2_FXF_READ, 0)
+        self.assertEqual(b"".join(data for _, data in handle), key)
+        self.assertIn(b"rsa", {name for _, name, _ in sftp.opendir(
+            ENV["SSH2_KEYS"]).readdir()})
+        channel, info = session.scp_recv2(ENV["SSH2_KEY"])
+        self.assertEqual((info.st_size, read_all(channel)), (len(key), key))
+        self.assertEqual(session.publickey_init().list_fetch(), [])
+        if port := ENV.get("SSH2_ASYNCSSH_PORT"):
+            self.be_asked(shake(int(port)))
+
+    def be_asked(self, session):
+        def ask(answers):
+            asked = []
+
+            def callback(*args):
+                asked.append(args)
+                if answers is KeyError:
+                    raise KeyError
+                return answers[len(asked) - 1]
+
+            session.userauth_keyboardinteractive_callback("kate", callback)
+
+        for answers in KeyError, [None], [5], [[None, None]], [[]], [["x"]]:
+            with self.assertRaises((KeyError, TypeError, ValueError)):
+                ask(answers)
+        ask([["blue sky", "grün"], ["42"], []])
+        self.assertTrue(session.userauth_authenticated())
 
     def test_the_interpreter_may_exit_with_all_alive(self):
         program = """

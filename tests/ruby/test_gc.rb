@@ -54,23 +54,76 @@ class TestCollection < Minitest::Test
     GC.start
   end
 
-  def test_objects_may_be_made_and_used_while_all_is_collected
-    session = connect
-    GC.stress = true
-    channel = run_command(session, "printf stress; exit 3")
-    data = read_all(channel)
-    channel.close
-    hosts = session.knownhost_init
-    hosts.readfile(ENV.fetch("SSH2_KNOWN_HOSTS"))
-    entry = hosts.get
-    assert_raises(SSH2::SFTPNoSuchFileError) do
-      session.sftp_init.stat("/none/at/all")
-    end
+  # All is collected at each chance; 1: what is new, which takes less time.
+  def stressed(how = 1)
+    GC.stress = how
+    yield
   ensure
     GC.stress = false
-    assert_equal "stress", data
-    assert_equal 3, channel.get_exit_status
-    refute_nil entry.name
+  end
+
+  def test_objects_may_be_made_and_used_while_all_is_collected
+    session = connect
+    stressed(true) do
+      channel = run_command(session, "printf stress; exit 3")
+      assert_equal "stress", read_all(channel)
+      channel.close
+      assert_equal 3, channel.get_exit_status
+      hosts = session.knownhost_init
+      hosts.readfile(ENV.fetch("SSH2_KNOWN_HOSTS"))
+      refute_nil hosts.get.name
+      sftp = session.sftp_init
+      assert_raises(SSH2::SFTPNoSuchFileError) { sftp.stat("/none/at/all") }
+    end
+  end
+
+  def test_files_may_be_read_while_what_is_new_is_collected
+    session = connect
+    sftp = session.sftp_init
+    stressed do
+      file = sftp.open(KEY)
+      assert_equal File.size(KEY), file.fstat.filesize
+      assert_equal File.binread(KEY), file.read.b
+      assert_includes sftp.entries(File.dirname(KEY)).map(&:name), "rsa"
+      channel, info = session.scp_recv2(KEY)
+      assert_equal [info.st_size, File.binread(KEY)],
+                   [File.size(KEY), read_all(channel)]
+    end
+  end
+
+  def test_callbacks_may_run_while_all_is_collected
+    port = ENV.fetch("SSH2_ASYNCSSH_PORT") { skip "no second server" }
+    session = shake(port.to_i)
+    asked = []
+    stressed do
+      assert_raises(KeyError) do
+        session.userauth_keyboardinteractive_callback("kate") do
+          raise KeyError, "from the callback"
+        end
+      end
+      [nil, 5, [nil, nil], [], ["few"]].each do |answers|
+        assert_raises(TypeError, ArgumentError) do
+          session.userauth_keyboardinteractive_callback("kate") { answers }
+        end
+      end
+      session.userauth_keyboardinteractive_callback("kate") do |*_, prompts|
+        asked << prompts
+        [["blue sky", "grün"], ["42"], []][asked.size - 1]
+      end
+    end
+    assert session.authenticated?
+    assert_equal ["Password: ", "Colour? "], asked.first
+  end
+
+  def test_an_agent_may_be_asked_while_all_is_collected
+    session = shake
+    stressed do
+      keys = session.agent_init.tap(&:connect).get_identities
+      session.agent_auth(ENV.fetch("SSH2_USER"))
+      assert_equal 4, keys.size
+      assert_equal [], session.publickey_init.list_fetch
+      session.forward_listen(0).close
+    end
   end
 
   def test_objects_may_be_moved
@@ -131,8 +184,10 @@ class TestCollection < Minitest::Test
   end
 
   def some
-    2000.times { SSH2::Session.new.knownhost_init }
-    GC.start
+    4.times do # a part at a time: else Ruby's own pace is measured
+      500.times { SSH2::Session.new.knownhost_init }
+      GC.start
+    end
   end
 
   def resident
