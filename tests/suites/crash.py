@@ -213,7 +213,7 @@ class Round:
             return rng.random() < 0.5
         if re.search(r"int|long|size|double", kind):
             return rng.choice(NUMBERS[:13] if roll < 0.8 else NUMBERS)
-        wanted = {"s2_attrs": "SFTPAttributes", "s2_khent": "KnownHostEntry",
+        wanted = {"s2_attrs": "SFTPAttributes", "s2_entry": "KnownHostEntry",
                   "s2_identity": "PublicKey"}
         for part, cls in wanted.items():
             if part in kind and self.made(cls):
@@ -414,12 +414,20 @@ def main(language, seed=1, count=COUNT):
         if name in os.environ:
             os.environ[name] = os.path.abspath(os.environ[name])
     os.chdir(os.environ["SSH2_TMP"])  # local files go there
-    shown = os.dup(2)  # what the runner says is told where it dies
+    shown = os.dup(2)
     said = open("said", "w+")  # noqa: SIM115
-    os.dup2(said.fileno(), 2)
+    os.dup2(said.fileno(), 2)  # the runner's: told where it dies
+    try:
+        rounds(tally, language, int(seed), -(-int(count) // ROUND), said)
+    finally:
+        os.dup2(shown, 2)
+    print("# " + ", ".join(f"{n} {end}" for end, n in Round.ends.items()))
+    return tally.end()
+
+
+def rounds(tally, language, seed, count, said):
     runner, offers, before = begin(language)
-    first, rounds = int(seed), -(-int(count) // ROUND)
-    for at in range(first, first + rounds):
+    for at in range(seed, seed + count):
         now = Round(runner, tally, at, language)
         said.truncate(0)
         try:
@@ -431,17 +439,14 @@ def main(language, seed=1, count=COUNT):
             runner.ask(end=True)
         except Died as error:
             tally.died(error, now.again())
-            tail = Path("said").read_text(errors="replace").split("\n")[-60:]
+            tail = Path("said").read_text(errors="replace").split("\n")[-90:]
             print("\n".join(f"#   {line}" for line in now.log[-12:] + tail))
             now.control("cont")
             runner, offers, before = begin(language)
         if "ResourceWarning" in Path("said").read_text(errors="replace"):
             tally.wrong(f"a ResourceWarning; {now.again()}")
     finish(runner, before, tally,
-           f"again: crash.py {language} {seed} {count}")
-    os.dup2(shown, 2)
-    print("# " + ", ".join(f"{n} {end}" for end, n in Round.ends.items()))
-    return tally.end()
+           f"again: crash.py {language} {seed} {count * ROUND}")
 
 
 SIGNATURES = Signatures()
