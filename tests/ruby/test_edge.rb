@@ -1,4 +1,5 @@
 # Objects at Ruby's edge: what is no object, who collects it, in which order.
+require "tmpdir"
 require_relative "common"
 require "open3"
 require "weakref"
@@ -194,6 +195,20 @@ class TestEdge < Minitest::Test
     refute_operator SSH2::SFTPNoSuchFileError, :===, Errno::ENOENT.new
     assert_operator Errno::ENOENT, :===, error
     assert_raises(SSH2::Timeout) { SSH2.raise_code(-9) }
+  end
+
+  def test_each_entry_of_a_folder_has_its_own_long_name
+    Dir.mktmpdir(nil, ENV.fetch("SSH2_TMP")) do |dir|
+      names = %w[a bb ccc]
+      names.each { |name| File.write("#{dir}/#{name}", name) }
+      handle = connect.sftp_init.opendir(dir)
+      found = []
+      while (entry = handle.readdir)
+        assert entry.longname.end_with?(" #{entry.name}"), entry.longname
+        found << entry.name
+      end
+      assert_equal [".", "..", *names], found.sort
+    end
   end
 
   def test_strings_stay_as_they_are

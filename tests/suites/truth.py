@@ -290,7 +290,18 @@ def by_little_room(port, buffers, size):
     return case
 
 
-def limit_cases(ours, theirs):
+def sent_at_once(client):
+    """Small packets do not wait for others."""
+    connect(client, EVERY)
+    got = client.call("k.getsockopt", socket.IPPROTO_TCP, socket.TCP_NODELAY,
+                      to="option")
+    if not isinstance(got, int):
+        got = client.call("option.int")
+    if not got:
+        raise Failed("TCP_NODELAY is not set")
+
+
+def limit_cases():
     weak = {"KEX": "ecdh-sha2-nistp256"}  # without the marks: not strictly
     return [
         ("keys renewed each MiB, 20 MiB of output",
@@ -303,6 +314,7 @@ def limit_cases(ours, theirs):
         ("buffers of 8 KiB there", by_little_room(NARROW, 0, 2 * MIB), ""),
         ("buffers of 8 KiB on both sides",
          by_little_room(NARROW, BUFFER, 2 * MIB), ""),
+        ("what is small is sent at once", sent_at_once, ""),
     ]
 
 
@@ -453,7 +465,7 @@ def main(language):
     asks = Client(language)
     ours, theirs = supported(asks), offered(EVERY)
     asks.finish()
-    cases = method_cases(ours, theirs) + limit_cases(ours, theirs) + LARGE
+    cases = method_cases(ours, theirs) + limit_cases() + LARGE
     only = sys.argv[2:]
     cases = [case for case in cases
              if not only or any(word in case[0] for word in only)]

@@ -72,8 +72,13 @@ DIFFERENT = {
     "sftp/files: a path is made absolute":
         "dropbear's sessions start in the user's home",
 }
-# Those that open a channel while another's command may end.
-SEVERAL = ("session/scp_",)
+
+
+def several(case):
+    """Whether it may open a channel while another's command ends."""
+    text = " ".join(line for _, line in case.steps)
+    return case.label.startswith("session/scp_") or \
+        min(text.count(".open_session"), text.count(".execute")) > 1
 
 
 def reason(case, asks):
@@ -82,7 +87,7 @@ def reason(case, asks):
         return "to be written"
     if need:
         return f"needs {need}"
-    if case.label.startswith(SEVERAL):
+    if several(case):
         return CLOSES
     return DIFFERENT.get(case.label, "")
 
