@@ -3,7 +3,7 @@
  *
  * Blocks are malloc()'s own, with a table beside them: libssh2 1.11 gives some
  * that it has from here to free().  So a block that is left at the end may be
- * gone, and is not freed once more.
+ * gone, and is freed only if it is too large to have gone that way.
  */
 #include "internal.h"
 
@@ -24,6 +24,10 @@ enum { UNIT = 4096, MOST = 1 << 20 };
 /* What libssh2 may ask for over what it has received at once, before it is
  * taken for lost: no honest packet inflates to a tenth of it. */
 enum { AT_A_TIME = 32 << 20 };
+
+/* All that libssh2 gives to free() are points of ECDSA and its signatures, of
+ * some 140 bytes at most. */
+enum { GONE_MAX = 512 };
 
 static size_t
 class_of(size_t size)
@@ -207,7 +211,8 @@ s2_alloc_end(s2_alloc *a)
 {
     s2_alloc_trim(a);
     for (size_t i = 0; i < a->slots; i++)
-        if (a->table[i].freed)
+        if (a->table[i].p &&
+            (a->table[i].freed || a->table[i].size > GONE_MAX))
             free(a->table[i].p);
     free(a->table);
     *a = (s2_alloc){0};

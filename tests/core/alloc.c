@@ -208,6 +208,18 @@ no_more_is_kept_than_may_be(void **state)
     s2_alloc_end(&a);
 }
 
+/* The leak sanitizer sees what is not. */
+static void
+a_large_block_that_is_forgotten_is_freed(void **state)
+{
+    s2_alloc a = {0};
+
+    (void)state;
+    assert_non_null(s2_alloc_new(&a, 50000));
+    assert_int_equal(a.count, 1);
+    s2_alloc_end(&a);
+}
+
 int
 main(void)
 {
@@ -222,6 +234,7 @@ main(void)
         cmocka_unit_test(asking_without_end_is_refused),
         cmocka_unit_test(no_more_is_kept_than_may_be),
         cmocka_unit_test(a_block_that_went_elsewhere_may_come_again),
+        cmocka_unit_test(a_large_block_that_is_forgotten_is_freed),
         session_test(a_session_frees_all_it_has),
     };
 
