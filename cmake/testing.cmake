@@ -14,9 +14,11 @@ if(SSH2_LONG)
 endif()
 
 # The sanitizer's runtime: an interpreter that was not built with it must have
-# it loaded beforehand. Interpreters do not free all they have at their end,
-# so leaks are looked for in C programs only; Ruby has signal stacks of its own.
+# it loaded beforehand. Interpreters do not free all they have at their end, so
+# where they run tests/leaked.py looks for what is ours of what was lost, beside
+# the shared cases; Ruby has signal stacks of its own.
 set(SSH2_PRELOAD "")
+set(SSH2_PRELOAD_LEAKS "")
 if(SSH2_SANITIZE)
     set(name asan)
     if(SSH2_SANITIZE MATCHES thread)
@@ -30,26 +32,34 @@ if(SSH2_SANITIZE)
         if(IS_ABSOLUTE "${path}" AND EXISTS "${path}")
             set(SSH2_PRELOAD ${CMAKE_COMMAND} -E env LD_PRELOAD=${path}
                 ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0)
+            set(SSH2_PRELOAD_LEAKS ${SSH2_PRELOAD})
+            if(name STREQUAL asan)
+                set(SSH2_PRELOAD_LEAKS ${Python3_EXECUTABLE}
+                    ${CMAKE_SOURCE_DIR}/tests/leaked.py ${path})
+            endif()
         endif()
     endforeach()
 endif()
 
-# ssh2_test(name [LANGUAGE python|ruby] [SSHD] [LABEL label]
+# ssh2_test(name [LANGUAGE python|ruby] [SSHD] [LEAKS] [LABEL label]
 #           [TIMEOUT seconds] [LONG seconds] COMMAND word...)
 # A test for ctest, run from the top of the source; where its exit code is 77
 # it counts as skipped. LANGUAGE: the command is, or starts, an interpreter
-# that loads our module. SSHD: it is run beside the servers of tests/sshd.
+# that loads our module. LEAKS: memory of ours that it loses, where sanitizers
+# see it, is a failure. SSHD: it is run beside the servers of tests/sshd.
 # LONG: it has a long form, which may take so long.
 function(ssh2_test name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg SSHD "LANGUAGE;LABEL;TIMEOUT;LONG"
-        COMMAND)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "SSHD;LEAKS"
+        "LANGUAGE;LABEL;TIMEOUT;LONG" COMMAND)
     if(SSH2_LONG AND arg_LONG)
         set(arg_TIMEOUT ${arg_LONG})
     elseif(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 300)
     endif()
     set(command ${arg_COMMAND})
-    if(arg_LANGUAGE)
+    if(arg_LANGUAGE AND arg_LEAKS)
+        list(PREPEND command ${SSH2_PRELOAD_LEAKS})
+    elseif(arg_LANGUAGE)
         list(PREPEND command ${SSH2_PRELOAD})
     endif()
     if(arg_SSHD)

@@ -1,0 +1,64 @@
+#!/usr/bin/python3
+"""Run a command under the address sanitizer, and see whether memory of ours
+is lost in it.
+
+    leaked.py RUNTIME COMMAND [ARGUMENT...]
+
+RUNTIME is the sanitizer's library, for interpreters that were built without.
+They lose memory of their own at their end, of which no account is taken: a
+leak counts where a function of ours, or of libssh2, is in its stack.  What
+else the sanitizer has to say is printed, and fails.
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+OURS = re.compile(r" in (s2_|libssh2_|_libssh2_|_wrap_)|/(core|swig)/\w*\.c:|"
+                  r"binding[.\w-]*\.so")
+# Made once, when a module is loaded, and kept to the end.
+KEPT = re.compile(r" in (SWIG_|SwigPy|PyInit_|Init_|\w+_swigregister)")
+
+
+def split(text):
+    """What is said, report by report; a leak begins by its kind."""
+    for part in re.split(r"\n\n+|\n(?======)", text):
+        if part.strip("=\n "):
+            yield part
+
+
+def counts(part):
+    """Whether a part of a report is to be told."""
+    if re.match(r"(SUMMARY|=+\n==\d+==ERROR: LeakSanitizer|Objects leaked)",
+                part.strip()):
+        return False
+    if not re.match(r"\s*(Direct|Indirect) leak of", part):
+        return True
+    if KEPT.search(part):
+        return False
+    return bool(OURS.search(part))
+
+
+def main(runtime, *command):
+    with tempfile.TemporaryDirectory(prefix="ssh2-") as folder:
+        env = os.environ | {
+            "LD_PRELOAD": runtime, "PYTHONMALLOC": "malloc",
+            "ASAN_OPTIONS": f"use_sigaltstack=0:log_path={folder}/log",
+            "LSAN_OPTIONS": "exitcode=0", "UBSAN_OPTIONS":
+                "print_stacktrace=1:log_path=" + folder + "/log"}
+        status = subprocess.run(command, env=env, check=False).returncode
+        logs = sorted(Path(folder).iterdir())
+        told = [part for log in logs
+                for part in split(log.read_text(errors="replace"))
+                if counts(part)]
+    for part in told:
+        print(part, file=sys.stderr)
+    print(f"# {len(logs)} processes lost memory; {len(told)} reports are "
+          "of ours", flush=True)
+    return status if status else 1 if told else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
