@@ -206,6 +206,23 @@ class Verbs
     list.sort
   end
 
+  # What malloc() says of itself, into a file.
+  def heap(path)
+    file = libc("fopen", [path, "w"])
+    libc("malloc_info", [0, file])
+    libc("fclose", [file])
+    nil
+  end
+
+  def libc(name, args)
+    require "fiddle"
+    types = args.map do |arg|
+      arg.equal?(0) ? Fiddle::TYPE_INT : Fiddle::TYPE_VOIDP
+    end
+    Fiddle::Function.new(Fiddle.dlopen(nil)[name], types, Fiddle::TYPE_VOIDP)
+                    .call(*args)
+  end
+
   def entries(hosts, prev = nil)
     list = []
     list << prev while (prev = hosts.get(prev))

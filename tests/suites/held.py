@@ -8,9 +8,11 @@ from pathlib import Path
 
 
 def steady():
-    """Runners started from now on have one heap, and give back what is free."""
+    """Runners started from now on have one heap, keep nothing that is free for
+    later, which would count as in use, and give it back."""
     os.environ.update(MALLOC_ARENA_MAX="1", MALLOC_TRIM_THRESHOLD_="65536",
-                      MALLOC_MMAP_THRESHOLD_="65536")
+                      MALLOC_MMAP_THRESHOLD_="65536",
+                      GLIBC_TUNABLES="glibc.malloc.tcache_count=0")
 
 
 class Held:
@@ -29,7 +31,18 @@ class Held:
 
 
 def rss(pid):
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+    """Bytes in memory, as they are now: statm's count lags behind."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"Rss:\s+(\d+)", text)[1]) * 1024
+
+
+def in_use(path):
+    """Bytes that the program has not given back, as malloc_info() tells."""
+    text = Path(path).read_text().rpartition("</heap>")[2]
+    sizes = {(kind, name): int(size) for kind, name, size in re.findall(
+        r'<(total|system) type="(\w+)"[^>]* size="(\d+)"', text)}
+    return sizes["system", "current"] + sizes["total", "mmap"] - \
+        sizes["total", "fast"] - sizes["total", "rest"]
 
 
 def leaked(pid):
