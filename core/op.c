@@ -9,6 +9,7 @@
 #include "internal.h"
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -927,7 +928,7 @@ drain(call *c)
 }
 
 static int
-turn(call *c)
+take_turn(call *c)
 {
     s2_op *op = c->op;
     s2_session *s = c->s;
@@ -993,6 +994,21 @@ turn(call *c)
     c->finished = true;
     leave_scope(c, false);
     return drain(c);
+}
+
+/* What libcrypto could not do on the way stays in a queue of the thread's own,
+ * where the program's next TLS call would take it for an error of its own. */
+static int
+turn(call *c)
+{
+    int state;
+
+    if (c->op->flags & S2_QUICK)
+        return take_turn(c);
+    ERR_set_mark();
+    state = take_turn(c);
+    ERR_pop_to_mark();
+    return state;
 }
 
 static void
@@ -1178,7 +1194,9 @@ s2_op_call_out(s2_op *op, void (*fn)(void *), void *arg)
     s->held = true;
     s->holder = s->caller;
     s2_turn_unlock(&s->turn);
+    ERR_pop_to_mark();
     fn(arg);
+    ERR_set_mark();
     s2_turn_lock(&s->turn);
     s->held = false;
     s2_session_wake_all(s);

@@ -9,6 +9,7 @@ import pathlib
 import pickle
 import select
 import socket
+import ssl
 import subprocess
 import sys
 import sysconfig
@@ -707,6 +708,24 @@ class Errors(unittest.TestCase):
                 self.assertEqual(caught.exception.code, code)
         with self.assertRaises(exceptions.UnknownError):
             handle_error_codes(-9999)
+
+    def test_what_failed_inside_is_no_error_of_the_program_s_own_tls(self):
+        bios, ends = [ssl.MemoryBIO(), ssl.MemoryBIO()], []
+        for kind in (ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER):
+            context = ssl.SSLContext(kind)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            context.set_ciphers("aNULL:@SECLEVEL=0")
+            ends.append(context.wrap_bio(*bios, server_side=bool(ends)))
+            bios.reverse()
+        for end in ends * 3:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+        self.assertTrue(ends[0].cipher())
+        connect()  # by a file that libcrypto tries several decoders on
+        with self.assertRaises(ssl.SSLWantReadError):
+            ends[0].read(1)
 
 
 class Waiting(unittest.TestCase):

@@ -2,6 +2,7 @@
 require "tmpdir"
 require_relative "common"
 require "open3"
+require "openssl"
 require "weakref"
 
 class TestEdge < Minitest::Test
@@ -323,5 +324,16 @@ class TestEnds < Minitest::Test
       end
     RUBY
     assert_equal "false\n" * 3, out
+  end
+
+  # TLS takes what stands in the thread's queue for an error of its own.
+  def test_nothing_is_left_in_the_queue_of_openssl
+    OpenSSL.errors
+    connect
+    locked = "#{ENV.fetch('SSH2_KEYS')}/locked_pem"
+    assert_raises(SSH2::FileError) do
+      shake.userauth_publickey_fromfile(ENV.fetch("SSH2_USER"), locked, "no")
+    end
+    assert_empty OpenSSL.errors
   end
 end
