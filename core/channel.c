@@ -184,6 +184,15 @@ s2_channel_subsystem(s2_channel *ch, const char *subsystem)
 /* The file whose bytes a stream carries, or NULL. */
 #define SCP(op) ((op)->n[0] ? NULL : ((s2_channel *)(op)->self)->scp)
 
+/* Nothing more can come while unread bytes fill the window. */
+static bool
+window_full(LIBSSH2_CHANNEL *raw)
+{
+    unsigned long unread = 0;
+
+    return libssh2_channel_window_read_ex(raw, &unread, NULL) <= unread;
+}
+
 static int
 read_step(s2_op *op)
 {
@@ -197,6 +206,9 @@ read_step(s2_op *op)
                           s2_error_new(S2_C_ChannelClosedError,
                                        LIBSSH2_ERROR_CHANNEL_CLOSED, op->func,
                                        NULL, "the channel is closed"));
+    if (n == LIBSSH2_ERROR_EAGAIN && !scp && window_full(S2_CHANNEL(op)))
+        op->why = ": what came for another stream is unread, and fills the "
+                  "channel's window";
     op->r[0] = n;
     return n < 0 ? (int)n : 0;
 }
@@ -343,13 +355,10 @@ static int
 wait_eof_step(s2_op *op)
 {
     int rc = libssh2_channel_wait_eof(S2_CHANNEL(op));
-    unsigned long unread = 0, window;
 
-    if (rc != LIBSSH2_ERROR_EAGAIN)
-        return rc;
-    /* The end cannot come while unread bytes fill the window. */
-    window = libssh2_channel_window_read_ex(S2_CHANNEL(op), &unread, NULL);
-    return window <= unread ? LIBSSH2_ERROR_CHANNEL_WINDOW_FULL : rc;
+    return rc == LIBSSH2_ERROR_EAGAIN && window_full(S2_CHANNEL(op))
+               ? LIBSSH2_ERROR_CHANNEL_WINDOW_FULL
+               : rc;
 }
 
 s2_error *
@@ -437,8 +446,10 @@ exit_status_step(s2_op *op)
         op->r[0] = -1;
         libssh2_free(S2_RAW(op), name);
     }
-    /* Nor did a command succeed whose end a lost connection has hidden. */
-    if (!op->r[0] && s->dead && !s->ended &&
+    /* Nor did a command succeed whose end was not told: the connection is lost,
+     * or the channel was closed here, and the server did not answer. */
+    if (!op->r[0] &&
+        ((s->dead && !s->ended) || atomic_load(&op->self->closed)) &&
         !s2_closed_by_peer(op, S2_CHANNEL(op)))
         op->r[0] = -1;
     return 0;

@@ -264,6 +264,7 @@ typedef struct s2_op {
     void *call_ctx;
     int wait_fd, wait_directions; /* instead of the session's socket */
     int wait_ms;                  /* try again after so long; 0: no need */
+    const char *why;              /* it waits, for Timeout's text; or NULL */
     int timeout;                  /* ms, instead of the session's; 0: as that */
     int64_t deadline;             /* when the call times out; 0: never */
     bool idle;   /* set by a step that would block, and left nothing behind */

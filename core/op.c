@@ -576,6 +576,8 @@ may_tell(const call *c)
     return !c->s->held && (!c->op->scope || (c->op->flags & S2_BULK));
 }
 
+#define EARLIER ": an earlier call is not over"
+
 /* Wait for a scope (need 0) or for the socket; or leave, where waiting is not
  * wanted or its time is over. */
 static int
@@ -592,7 +594,10 @@ wait_for(call *c, const s2_scope *scope, int need)
         set_deadline(c);
     if (c->deadline && now >= c->deadline)
         return leave(c, s2_error_new(S2_C_Timeout, LIBSSH2_ERROR_TIMEOUT,
-                                     c->op->func, about(c->op), "timed out"));
+                                     c->op->func, about(c->op), "timed out%s",
+                                     scope         ? EARLIER
+                                     : c->op->why ? c->op->why
+                                                   : ""));
     if (!w && !(w = c->waiter = s2_waiter_get()))
         return leave(c, s2_error_new(S2_C_AllocError, LIBSSH2_ERROR_ALLOC,
                                      c->op->func, NULL,
@@ -772,6 +777,7 @@ try_step(s2_session *s, s2_op *op)
 
     op->wait_fd = -1;
     op->wait_ms = 0;
+    op->why = NULL;
     op->idle = op->flags & S2_STATELESS;
     s2_alloc_fresh(&s->alloc);
     s->wire.vain = 0;
@@ -974,8 +980,10 @@ take_turn(call *c)
             return drain(c);
         }
         if (op->scope->parked) {
-            if (finish_parked(c) == LIBSSH2_ERROR_EAGAIN)
+            if (finish_parked(c) == LIBSSH2_ERROR_EAGAIN) {
+                op->why = EARLIER;
                 return wait_for_step(c, op->scope->parked);
+            }
             if ((err = unusable(c))) /* by what was finished */
                 return leave(c, err);
         }

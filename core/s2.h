@@ -922,7 +922,8 @@ s2_error *s2_channel_subsystem(s2_channel *ch, const char *subsystem);
 /*
  * Read up to `cap` bytes of a stream, as soon as there are any.
  *
- * Output and error output share a window: who leaves one unread may stop both.
+ * Output and error output share a window: who leaves one unread may stop both,
+ * and is told so where the call times out.
  *
  * Units      `cap` in bytes; `stream_id` is 0 for output,
  *            SSH_EXTENDED_DATA_STDERR for error output.
@@ -1001,8 +1002,9 @@ s2_error *s2_channel_wait_closed(s2_channel *ch);
 /*
  * The command's exit status.
  *
- * Returns    -1 if a signal ended it, or the connection was lost before its
- *            end was known; 0 also before any status came.
+ * Returns    -1 if a signal ended it, or the connection was lost, or the
+ *            channel closed here, before the server told its end; 0 also before
+ *            any status came.
  * Source     libssh2_channel_get_exit_status(3); RFC 4254 6.10
  */
 s2_error *s2_channel_get_exit_status(s2_channel *ch, int *result);
