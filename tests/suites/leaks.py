@@ -61,7 +61,7 @@ class Loop:
 
 class Connect(Loop):
     """connect, exec, close"""
-    count, short = 10000, 150
+    count, short = 10000, 70
 
     def begin(self):
         pass
@@ -84,7 +84,7 @@ class Connect(Loop):
 
 class Dropped(Loop):
     """connect, and drop a session with all that is open on it"""
-    count, short = 5000, 60
+    count, short = 5000, 30
 
     def begin(self):
         self.path = f"{self.tmp}/file"
@@ -110,7 +110,7 @@ class Dropped(Loop):
 
 class Refused(Loop):
     """connections and logins that fail, callbacks that raise"""
-    count, short = 5000, 60
+    count, short = 5000, 30
 
     def begin(self):
         key = Path(os.environ["SSH2_KEYS"], "ecdsa.pub").read_text().split()[1]
@@ -148,7 +148,7 @@ class Stat(Loop):
 
 class Fail(Loop):
     """stat of what is not there, and wrong types"""
-    count, short = 20000, 800
+    count, short = 20000, 400
 
     def once(self):
         self.fails("SFTPNoSuchFileError", "stat", "f", f"{self.path}-")
@@ -158,7 +158,7 @@ class Fail(Loop):
 
 class Files(Loop):
     """write, read and list, by handles that are closed or dropped"""
-    count, short = 10000, 250
+    count, short = 10000, 120
 
     def once(self):
         path, self.round = f"{self.tmp}/other", self.round + 1
@@ -179,7 +179,7 @@ class Files(Loop):
 
 class Streams(Loop):
     """channels that are read, written, closed or dropped"""
-    count, short = 5000, 150
+    count, short = 5000, 60
 
     def once(self):
         self.round += 1
@@ -203,7 +203,7 @@ class Streams(Loop):
 
 class Settings(Loop):
     """callbacks, known hosts and lists, without a packet"""
-    count, short = 20000, 800
+    count, short = 20000, 400
 
     def once(self):
         self.do("notes", name="n")
