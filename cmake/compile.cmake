@@ -15,6 +15,22 @@ if(SSH2_SANITIZE)
     add_link_options(-fsanitize=${SSH2_SANITIZE})
 endif()
 
+# What is fuzzed counts which way it went; see tests/fuzz.
+set(SSH2_FUZZER OFF)
+if(SSH2_FUZZ)
+    include(CheckCSourceCompiles)
+    set(CMAKE_REQUIRED_FLAGS -fsanitize=fuzzer)
+    check_c_source_compiles("#include <stddef.h>
+        int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+        int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+        { return data && size == 1; }" SSH2_HAS_FUZZER)
+    unset(CMAKE_REQUIRED_FLAGS)
+    if(SSH2_HAS_FUZZER)
+        add_compile_options(-fsanitize=fuzzer-no-link)
+        set(SSH2_FUZZER ON)
+    endif()
+endif()
+
 # Give `target` the warnings, and the sanitized builds their assertions.
 function(ssh2_warnings target)
     if(NOT MSVC)

@@ -223,7 +223,8 @@ known and not fixed in it: ${open}. Debian's source package has fixes.")
 endfunction()
 
 # Build it by its own rules: static, nothing exported, OpenSSL and zlib, no
-# assertions. Its "none" cipher and MAC need definitions that nobody gives.
+# assertions. Its "none" cipher and MAC are for fuzzing alone, where a fake
+# server speaks in the clear.
 function(ssh2_add_source)
     set(CMAKE_POLICY_DEFAULT_CMP0077 NEW)
     set(CMAKE_WARN_DEPRECATED OFF)
@@ -242,6 +243,10 @@ function(ssh2_add_source)
     add_subdirectory(${source} ${CMAKE_BINARY_DIR}/libssh2/build
         EXCLUDE_FROM_ALL)
     target_compile_definitions(libssh2_static PRIVATE NDEBUG)
+    if(SSH2_FUZZ)
+        target_compile_definitions(libssh2_static PRIVATE
+            LIBSSH2_CRYPT_NONE_INSECURE LIBSSH2_MAC_NONE_INSECURE)
+    endif()
     add_library(ssh2_libssh2 INTERFACE)
     target_include_directories(ssh2_libssh2 SYSTEM INTERFACE
         ${source}/include)

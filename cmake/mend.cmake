@@ -29,4 +29,41 @@ function(ssh2_mend_source source)
         message(FATAL_ERROR "src/crypt.c: crypt_encrypt_chacha20_poly_buffer is
             not as it was in 1.11.1; cmake/mend.cmake is to be looked at again")
     endif()
+
+    # A host's key is forgotten where the handshake fails after it has come.
+    ssh2_mend(${source}/src/session.c
+        "( *if\\(session->state & LIBSSH2_STATE_NEWKEYS\\) {)(\n *[/][*] hostkey [*][/][^}]*})"
+        "\\2\n\n\\1")
+
+    # Each exchange of keys forgets the host's key of the one before.
+    set(forget "if(session->server_hostkey) {
+            LIBSSH2_FREE(session, session->server_hostkey);
+            session->server_hostkey = NULL; }")
+    foreach(where "session->server_hostkey_len = \\(uint32_t\\)hostkey_len;"
+            "if\\(_libssh2_copy_string\\(session, &buf, &\\(session->server_hostkey\\)")
+        ssh2_mend(${source}/src/kex.c "${where}" "${forget}\n        \\0")
+    endforeach()
+
+    # Each ECDH with OpenSSL 3 forgets the server's public key.
+    ssh2_mend(${source}/src/openssl.c
+        "(if\\(server_key_ctx\\)[^;]*;\n)(#else\n *if\\(server_public_key_point)"
+        "\\1    EVP_PKEY_free(peer_key);
+    EVP_PKEY_CTX_free(key_fromdata_ctx);
+    BN_CTX_free(bn_ctx);\n\\2")
+
+    # A signal whose name is said to be longer than its packet is told with
+    # what was in memory; the name of another before it is forgotten.
+    ssh2_mend(${source}/src/packet.c "if\\(namelen <= UINT_MAX - 1\\)"
+        "if(channelp->exit_signal)
+                            LIBSSH2_FREE(session, channelp->exit_signal);
+                        if(namelen <= datalen - strlen(\"exit-signal\") - 14)")
+
+    # Base64 that is not padded is decoded into too little memory.
+    ssh2_mend(${source}/src/misc.c "\\(src_len / 4\\) \\* 3\\) \\+ 1"
+        "(src_len / 4) * 3) + 4")
+
+    # The "none" cipher, which is compiled for fuzzing alone, was forgotten when
+    # ciphers got a length and a function more.
+    ssh2_mend(${source}/src/crypt.c "(NULL,)(\n *crypt_none_crypt,)"
+        "0, \\1 NULL,\\2")
 endfunction()

@@ -10,6 +10,7 @@ set(SSH2_LIBSSH2_ROOT "" CACHE PATH "Prefix of the libssh2 to use")
 set(SSH2_LIBSSH2_ARCHIVE "" CACHE FILEPATH "libssh2's release archive")
 set(SSH2_SANITIZE "" CACHE STRING
     "Sanitizers, as for -fsanitize: address,undefined or thread")
+option(SSH2_FUZZ "Build the fuzzing harnesses instead of the other tests" OFF)
 option(SSH2_PYTHON "Build the Python module" ON)
 option(SSH2_RUBY "Build the Ruby module" ON)
 

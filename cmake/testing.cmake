@@ -76,7 +76,8 @@ endfunction()
 # ssh2_test_preset(name preset [LABEL label] [TIMEOUT seconds])
 # A test that configures and builds `preset` and runs its tests, where that is
 # not this build: in the tree that ./run uses, for sanitize and sanitize-thread
-# with the kind of libssh2 used there, for system where it is another.
+# with the kind of libssh2 used there, for system where it is another; fuzz is
+# of the source always.
 function(ssh2_test_preset name preset)
     cmake_parse_arguments(PARSE_ARGV 2 arg "" "LABEL;TIMEOUT" "")
     if(NOT arg_TIMEOUT)
@@ -86,7 +87,7 @@ function(ssh2_test_preset name preset)
             preset STREQUAL SSH2_LIBSSH2_KIND OR
             (preset STREQUAL system AND NOT system_version))
         return()
-    elseif(SSH2_LIBSSH2_KIND STREQUAL system)
+    elseif(SSH2_LIBSSH2_KIND STREQUAL system AND NOT preset STREQUAL fuzz)
         string(APPEND preset -system)
     endif()
     if(SSH2_LONG)
