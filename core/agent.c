@@ -405,11 +405,12 @@ identity_step(s2_op *op)
 {
     s2_agent *a = (s2_agent *)op->self;
     size_t i = (size_t)op->n[0];
-    s2_buf *item = a->keys.item + 2 * i;
+    s2_buf *item;
     s2_identity *key;
 
     if (i >= a->keys.count / 2)
         return 0;
+    item = a->keys.item + 2 * i;
     key = s2_obj_new(&s2_identity_type, sizeof *key, a);
     if (!key || !s2_buf_set(&key->blob, item[0].data, item[0].len) ||
         !s2_buf_set(&key->comment, item[1].data, item[1].len)) {
