@@ -1,16 +1,16 @@
 # What the source build changes in libssh2: faults that the core cannot defend
 # against, or only by ending a session. docs/libssh2.md tells of each.
 
-# ssh2_mend(file expression replacement): edits a file where the expression is
-# in it, and leaves SSH2_MENDED, whether it was.
+# ssh2_mend(file expression replacement [IF_THERE]): edits a file; stops where
+# the expression is not in it, unless there may be nothing to mend.
 function(ssh2_mend file expression replacement)
     file(READ ${file} text)
     string(REGEX REPLACE "${expression}" "${replacement}" mended "${text}")
-    if(mended STREQUAL text)
-        set(SSH2_MENDED OFF PARENT_SCOPE)
-    else()
+    if(NOT mended STREQUAL text)
         file(WRITE ${file} "${mended}")
-        set(SSH2_MENDED ON PARENT_SCOPE)
+    elseif(NOT "IF_THERE" IN_LIST ARGN)
+        message(FATAL_ERROR "${file} is not as it was in libssh2 1.11.1: what
+            cmake/mend.cmake mends by\n${expression}\nis to be looked at again")
     endif()
 endfunction()
 
@@ -19,16 +19,12 @@ function(ssh2_mend_source source)
     # for the status that answers it.
     ssh2_mend(${source}/src/sftp.c
         "(packet_type == SSH_FXP_STATUS\\) {[^a-z]*if\\()([^)]*\\))"
-        "\\1\\2 || \\2")
+        "\\1\\2 || \\2" IF_THERE)
 
     # A chacha20-poly1305 packet that was tampered with is answered by 1, which
     # is no error but a type of packet, and read again without end.
     ssh2_mend(${source}/src/crypt.c "return \\(ret == 0 \\? 0 : 1\\)"
         "return (ret == 0 ? 0 : LIBSSH2_ERROR_DECRYPT)")
-    if(NOT SSH2_MENDED)
-        message(FATAL_ERROR "src/crypt.c: crypt_encrypt_chacha20_poly_buffer is
-            not as it was in 1.11.1; cmake/mend.cmake is to be looked at again")
-    endif()
 
     # A host's key is forgotten where the handshake fails after it has come.
     ssh2_mend(${source}/src/session.c
@@ -61,6 +57,21 @@ function(ssh2_mend_source source)
     # Base64 that is not padded is decoded into too little memory.
     ssh2_mend(${source}/src/misc.c "\\(src_len / 4\\) \\* 3\\) \\+ 1"
         "(src_len / 4) * 3) + 4")
+
+    # Each list of authentication methods forgets the one before.
+    ssh2_mend(${source}/src/userauth.c
+        "if\\(session->userauth_list_state == libssh2_NB_state_idle\\) {"
+        "\\0
+        if(session->userauth_list_data) {
+            LIBSSH2_FREE(session, session->userauth_list_data);
+            session->userauth_list_data = NULL; }")
+
+    # A private key that does not name its type is forgotten.
+    ssh2_mend(${source}/src/openssl.c
+        "_libssh2_get_string\\(decrypted, &buf, NULL\\);"
+        "\\0
+    if(rc || !buf)
+        _libssh2_string_buf_free(session, decrypted);")
 
     # The "none" cipher, which is compiled for fuzzing alone, was forgotten when
     # ciphers got a length and a function more.

@@ -45,7 +45,7 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 
     peer_begin(data, size);
     how = peer_byte();
-    pass = how & 8 ? how & 16 ? "" : "pass" : NULL;
+    pass = how & 8 ? how & 16 ? "" : "passphrase" : NULL;
     public = how & 32 ? peer_bytes() : (cursor){NULL, 0};
     private = peer_bytes();
     kind = kinds[how & 7];

@@ -18,7 +18,7 @@ sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "suites"))
 from suite import LONG, Tally  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
-PHRASE = "pass"
+PHRASE = "passphrase"
 # Options of ssh-keygen for keys that exist while they are fuzzed only.
 KEYS = {"ed25519": "-t ed25519", "rsa": "-t rsa -b 1024", "ecdsa": "-t ecdsa",
         "pem": "-t rsa -b 1024 -m PEM", "pkcs8": "-t ecdsa -m PKCS8"}
