@@ -30,16 +30,20 @@ KINDS = {
     "dsa": ["-t", "dsa"],
 }
 FORMATS = {"OpenSSH": "RFC4716", "PEM": "PEM", "PKCS8": "PKCS8"}
-# Which of the two libssh2 gives depends on format and place.
+# Which of them libssh2 gives depends on format and place.
 REFUSALS = {"FileError": -16, "KeyfileAuthFailedError": -48}
 
 
-def unreadable(kind, name, dsa):
+def unreadable(kind, name, memory, dsa, new):
     """Why this libssh2 cannot read such a key, if it cannot."""
     if kind == "dsa" and not dsa:
         return "libssh2 was built without DSA"
     if name.endswith("by chacha20-poly1305@openssh.com"):
         return "libssh2 unlocks no key by chacha20-poly1305"
+    if not new and name.endswith("-gcm@openssh.com"):
+        return "libssh2 unlocks no key by AES-GCM before 1.11"
+    if not new and kind == "dsa" and name.startswith("OpenSSH") and memory:
+        return "libssh2 reads no such key from memory before 1.11"
     return ""
 
 
@@ -92,7 +96,7 @@ def refused(client, got, what, unlocked=False):
         raise Failed(f"{what}: authenticated")
 
 
-def case_of(path, phrase, memory, why):
+def case_of(path, phrase, memory, why, named):
     def case(client):
         client.call("shake", PORT, to="s")
         call, key, more = "s.userauth_publickey_fromfile", str(path), {}
@@ -109,7 +113,7 @@ def case_of(path, phrase, memory, why):
         got = client.attempt(call, USER, key, phrase, **more)
         if why:
             refused(client, got, "a key that libssh2 cannot read",
-                    not phrase)
+                    not phrase and named)
             return
         if isinstance(got, Error):
             raise Failed(got.text.strip().splitlines()[-1])
@@ -123,14 +127,18 @@ def main(language):
     asks.call("new", Ref({"class": "Session"}), to="s")
     dsa = "ssh-dss" in asks.call("s.supported_algs",
                                  constant("LIBSSH2_METHOD_HOSTKEY"))
+    new = asks.call("at_least", 0x010b00)
     asks.finish()
+    if not new:
+        REFUSALS["ProtocolError"] = -14  # from memory, before 1.11
     cases = []
     for title, path, kind, name, phrase in written():
         for memory in (False, True):
-            why = unreadable(kind, name, dsa)
+            why = unreadable(kind, name, memory, dsa, new)
             label = f"{title}, from {'memory' if memory else 'a file'}" + \
                 (f", is refused: {why}" if why else "")
-            cases.append((label, case_of(path, phrase, memory, why), ""))
+            cases.append((label, case_of(path, phrase, memory, why, new),
+                          ""))
     only = sys.argv[2:]
     cases = [case for case in cases
              if not only or any(word in case[0] for word in only)]
