@@ -73,6 +73,47 @@ function(ssh2_mend_source source)
     if(rc || !buf)
         _libssh2_string_buf_free(session, decrypted);")
 
+    # A packet that ends within its first block is freed, but goes on being read:
+    # without end, and into what was freed.
+    ssh2_mend(${source}/src/transport.c
+        "(LIBSSH2_FREE\\(session, p->payload\\);)(\n *return LIBSSH2_ERROR_OUT_OF_BOUNDARY)"
+        "\\1\n            p->payload = NULL;\n            p->total_num = 0;\\2")
+
+    # An ECDSA key whose private number is empty makes memory be swapped without
+    # end, from before it on.
+    ssh2_mend(${source}/src/openssl.c "j = len - 1; i < j;"
+        "j = len ? len - 1 : 0; i < j;")
+
+    # The answer to a request is waited for though the server has closed the
+    # channel; elsewhere the core asks, but SFTP's own channel is out of reach.
+    ssh2_mend(${source}/src/channel.c
+        "(process_packet_requirev_state\\);\n *)(if\\(rc == LIBSSH2_ERROR_EAGAIN)"
+        "\\1if(rc == LIBSSH2_ERROR_EAGAIN && channel->remote.close)
+            rc = LIBSSH2_ERROR_CHANNEL_CLOSED;
+        \\2")
+
+    # Keys that are exchanged again come with other methods, whose functions are
+    # used at once, with the state that the old ones have. The core holds them to
+    # what was agreed on from the handshake's end; here it is from the first keys.
+    ssh2_mend(${source}/src/kex.c "endpoint->(crypt|mac|comp) = ([^;]+);"
+        "if(session->state & LIBSSH2_STATE_NEWKEYS && endpoint->\\1 != \\2)
+                    return -1;
+                endpoint->\\1 = \\2;")
+
+    # What an SFTP server said is forgotten where it is not taken for one.
+    ssh2_mend(${source}/src/sftp.c "sftp_init_error:\n"
+        "\\0        if(session->sftpInit_sftp) {
+            sftp_packet_flush(session->sftpInit_sftp);
+            if(session->sftpInit_sftp->partial_packet)
+                LIBSSH2_FREE(session, session->sftpInit_sftp->partial_packet);
+            session->sftpInit_sftp->partial_packet = NULL; }")
+
+    # The name of a key's type that only begins like a certificate's is taken for
+    # the whole, which its packet has no room for.
+    ssh2_mend(${source}/src/userauth.c
+        "(plain_method\\(\\(char [*]\\)session->userauth_pblc_method,[^;]*\\));"
+        "LIBSSH2_MIN(session->userauth_pblc_method_len, \\1);")
+
     # The "none" cipher, which is compiled for fuzzing alone, was forgotten when
     # ciphers got a length and a function more.
     ssh2_mend(${source}/src/crypt.c "(NULL,)(\n *crypt_none_crypt,)"

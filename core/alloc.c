@@ -11,14 +11,17 @@
 #include <string.h>
 
 /* Packets come and go by the thousand.  A free list spares malloc() giving the
- * top of its heap back to the kernel and asking for it again each time. */
+ * top of its heap back to the kernel and asking for it again each time.  Bytes
+ * to spare are for libssh2 where it overruns a block by some (docs/libssh2.md),
+ * the first of them a NUL: text in a packet may end with it. */
 #ifndef __has_feature
 #define __has_feature(x) 0 /* clang's */
 #endif
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-enum { UNIT = 4096, MOST = 0 }; /* who reads a freed block is to be seen */
+/* Who reads a freed block, or past an end, is to be seen. */
+enum { UNIT = 4096, MOST = 0, SPARE = 1 };
 #else
-enum { UNIT = 4096, MOST = 1 << 20 };
+enum { UNIT = 4096, MOST = 1 << 20, SPARE = 64 };
 #endif
 
 /* What libssh2 may ask for over what it has received at once, before it is
@@ -153,14 +156,13 @@ refuse(s2_alloc *a, size_t size)
 void *
 s2_alloc_new(s2_alloc *a, size_t size)
 {
-    void *p = refuse(a, size) ? NULL : take_pooled(a, size + 1);
+    void *p = refuse(a, size) ? NULL : take_pooled(a, size + SPARE);
     s2_block *b;
 
     if (!p) {
         a->failed = a->keep = true;
         return NULL;
     }
-    /* Text in a packet ends with it, though nothing follows that ends it. */
     ((char *)p)[size] = '\0';
     b = slot_of(a, p);
     if (b->p) { /* the one that was there has gone by free() */
@@ -190,7 +192,7 @@ s2_alloc_free(s2_alloc *a, void *p)
     size_t size = b->size;
     a->live -= size;
     take_out(a, b);
-    give_pooled(a, p, size + 1);
+    give_pooled(a, p, size + SPARE);
 }
 
 void *

@@ -401,39 +401,58 @@ add_names(s2_op *op, char *names, const about *given, int key_type)
     return rc;
 }
 
+/* The next word of a line: nothing but blanks parts them, as in OpenSSH. */
+static s2_buf
+word(char **at)
+{
+    char *start = *at + strspn(*at, " \t");
+
+    *at = start + strcspn(start, " \t");
+    return (s2_buf){start, (size_t)(*at - start)};
+}
+
+static bool
+is(s2_buf word, const char *text)
+{
+    return word.len == strlen(text) && !memcmp(word.data, text, word.len);
+}
+
 /* A line, which is cut up; libssh2's reader takes a marker for a name. */
 static int
 add_line(s2_op *op, char *line)
 {
     s2_knownhost *kh = KNOWN(op);
-    size_t len = strcspn(line, "\r\n"), from = 0, to = 0, names = 0;
-    char marker[32] = "", type[64];
-    bool revoked;
+    size_t len = strcspn(line, "\r\n");
+    s2_buf marker = {0}, names, type;
     about a = {0};
+    bool revoked;
+    char *at;
 
     if (op->n[0] != LIBSSH2_KNOWNHOST_FILE_OPENSSH)
         return refuse(op, "unknown type of known-host file");
     if (line[len + strspn(line + len, "\r\n")])
         return refuse(op, "more than one line");
     line[len] = '\0';
-    line += strspn(line, " \t");
+    at = line += strspn(line, " \t");
     if (!*line || *line == '#')
         return 0;
     if (*line == '@')
-        sscanf(line, "%31s %zn", marker, &names);
-    revoked = !strcmp(marker, "@revoked");
-    sscanf(line + names, "%*s %63s %zn%*s%zn", type, &from, &to);
-    if (!to || (*marker && !revoked && strcmp(marker, "@cert-authority")))
+        marker = word(&at);
+    names = word(&at);
+    type = word(&at);
+    a.key = word(&at);
+    revoked = is(marker, "@revoked");
+    if (!a.key.len ||
+        (marker.len && !revoked && !is(marker, "@cert-authority")))
         return refuse(
             op, "not a line of names, type and key, or an unknown marker");
-    a.key = (s2_buf){line + names + from, to - from};
-    for (int i = 0; i < TYPES && !*marker; i++)
-        if (!strcmp(type, types[i].name)) {
-            to += strspn(line + to, " \t");
-            if (line[to])
-                a.comment = (s2_buf){line + to, strlen(line + to)};
-            line[strcspn(line, " \t")] = '\0';
-            return add_names(op, line, &a, types[i].mask);
+    for (int i = 0; i < TYPES && !marker.len; i++)
+        if (is(type, types[i].name)) {
+            at += strspn(at, " \t");
+            if (*at)
+                a.comment = (s2_buf){at, strlen(at)};
+            names.data[names.len] = '\0';
+            return add_names(op, names.data, &a, types[i].mask);
         }
     if (revoked && !is_key(&a.key, BASE64))
         return refuse(op, "the revoked key is not in base64");

@@ -398,7 +398,8 @@ s2_error *s2_session_flag(s2_session *s, int flag, int enabled);
  * Units      `method_type` is one of LIBSSH2_METHOD_*; `prefs` has commas
  *            between the names.
  * Errors     MethodNotSupported: libssh2 has none of them; InvalidRequestError:
- *            no such `method_type`.
+ *            no such `method_type`; BadUseError: ciphers, MACs and compression
+ *            are agreed on once, in the handshake.
  * Source     libssh2_session_method_pref(3)
  */
 s2_error *s2_session_method_pref(s2_session *s, int method_type,

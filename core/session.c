@@ -230,6 +230,14 @@ keep_kind(char *list, char kind)
     return count;
 }
 
+static int
+handshake_made(s2_op *op)
+{
+    return s2_op_fail(op, s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE,
+                                       op->func, NULL,
+                                       "the handshake was made"));
+}
+
 /*
  * Let both directions come to one kind of cipher, or of compression: 1.11 is
  * at a loss, or crashes, where it receives by one kind and sends by another.
@@ -271,6 +279,24 @@ pair_methods(s2_op *op, int there, int back)
                                        a, b));
 }
 
+/*
+ * Let nothing else be agreed on later: at an exchange of keys libssh2 takes a
+ * new method's functions at once, with the state that the old one has.
+ */
+static int
+hold_methods(s2_session *s)
+{
+    for (int i = LIBSSH2_METHOD_CRYPT_CS; i <= LIBSSH2_METHOD_COMP_SC; i++) {
+        const char *name = libssh2_session_methods(s->raw, i);
+        int rc = name ? libssh2_session_method_pref(s->raw, i, name) : 0;
+
+        /* The MAC that is part of a cipher is no method. */
+        if (rc && rc != LIBSSH2_ERROR_METHOD_NOT_SUPPORTED)
+            return rc;
+    }
+    return 0;
+}
+
 int
 s2_handshake_step(s2_op *op)
 {
@@ -278,9 +304,7 @@ s2_handshake_step(s2_op *op)
     int rc;
 
     if (s->shaken)
-        return s2_op_fail(op, s2_error_new(S2_C_BadUseError,
-                                           LIBSSH2_ERROR_BAD_USE, op->func,
-                                           NULL, "the handshake was made"));
+        return handshake_made(op);
     if (!s->paired) {
         if ((rc = pair_methods(op, LIBSSH2_METHOD_CRYPT_CS,
                                LIBSSH2_METHOD_CRYPT_SC)) ||
@@ -295,7 +319,7 @@ s2_handshake_step(s2_op *op)
     if (!rc) {
         s->shaken = true;
         s->heard = s2_now();
-        return 0;
+        return hold_methods(s);
     }
     return rc;
 }
@@ -499,11 +523,13 @@ static int
 method_pref_step(s2_op *op)
 {
     const char *from = op->b[0].p, **algs = NULL;
-    int count =
-        libssh2_session_supported_algs(S2_RAW(op), (int)op->n[0], &algs);
     char *known, *to;
-    int rc;
+    int count, rc;
 
+    if (S2_SESSION(op)->shaken && op->n[0] >= LIBSSH2_METHOD_CRYPT_CS &&
+        op->n[0] <= LIBSSH2_METHOD_COMP_SC)
+        return handshake_made(op);
+    count = libssh2_session_supported_algs(S2_RAW(op), (int)op->n[0], &algs);
     if (count == LIBSSH2_ERROR_ALLOC)
         return count;
     to = known = malloc(op->b[0].len + 1);

@@ -42,8 +42,10 @@ def make_keys(folder):
             text, public = file.read_bytes(), Path(f"{file}.pub")
             data = b"".join(text.split(b"\n")[1:-2])
             how = 8 if phrase else 0
-            file.write_bytes(bytes([0, how | 32]) +
-                             u16(public.read_bytes()) + u16(text))
+            line = public.read_bytes()
+            for end, its in (("", line), (".cut", line[:6] + line[11:])):
+                Path(f"{file}{end}").write_bytes(
+                    bytes([0, how | 32]) + u16(its) + u16(text))
             kind = {b"OPENSSH": 1, b"RSA": 2, b"PRIVATE": 4, b"ENCRYPTED": 5
                     }.get(text.split()[1])
             if kind and b":" not in text:

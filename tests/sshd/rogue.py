@@ -526,6 +526,9 @@ class Peer(Lies):
             else b"curve25519-sha256"
         names = [kex, b"ssh-ed25519", *2 * [b"aes128-ctr"],
                  *2 * [b"hmac-sha2-256"], *2 * [b"none"], b"", b""]
+        if step == "rekexinit" and self.lie in OTHER_METHODS:
+            at, name = OTHER_METHODS[self.lie]
+            names[at:at + 2] = 2 * [name]
         self.mine = self.say(step, 20, COOKIE, *names, 0, 0)
 
     def on_20(self, rest):
@@ -674,6 +677,9 @@ class Peer(Lies):
 
     def on_98(self, rest):
         _, name, reply = unpack(rest, "ust")
+        if self.lies_in("sftpversion", "closed"):
+            self.send(b"\x61" + u32(self.chan))
+            return
         if reply:
             self.say("reqok", 99, self.chan)
         if name == b"exec":
@@ -738,6 +744,12 @@ class Peer(Lies):
                          b"not here"[:7], b"", inside=True)
 
 
+# What the second exchange of keys lists in place of the first's.
+OTHER_METHODS = {
+    "other_cipher": (2, b"aes256-ctr"), "other_kind": (2, b"aes128-cbc"),
+    "other_sealed": (2, b"chacha20-poly1305@openssh.com"),
+    "other_gcm": (2, b"aes256-gcm@openssh.com"),
+    "other_mac": (4, b"hmac-sha2-512"), "other_comp": (6, b"zlib")}
 SPECIAL = {
     "banner": [
         *(f"endless_{what}" for what in ("lines", "line", "nuls", "empty")),
@@ -752,11 +764,12 @@ SPECIAL = {
         "dh_true"],
     # Channels that are opened amid the handshake.
     "kexinit": ["after_agent", "after_x11"],
+    "rekexinit": [*OTHER_METHODS],
     "authfail": ["endless_names"],
     "inforequest": ["for_ever", "many"],
     "data": ["overruns"],
-    # Answers that nobody reads.
-    "sftpversion": ["endless"],
+    # Answers that nobody reads; a close instead of one.
+    "sftpversion": ["endless", "closed"],
 }
 # The host did sign these; dh_more libssh2 should refuse (docs/libssh2.md).
 ALLOWED = {"dh_one", "dh_least", "dh_true", "dh_more", "key_odd",

@@ -196,6 +196,9 @@ class Conversation:
         self.ask("forward_cancel", on="l")
 
     def sftp(self):
+        if self.lie == "closed" and "SSH2_TRUE_STATUS" in os.environ:
+            # The close tells it, not the deadline, where libssh2 is mended.
+            self.do("set_timeout", PATIENCE, on="s")
         self.do("sftp_init", on="s", name="f")
         self.do("stat", "/x", on="f")
 

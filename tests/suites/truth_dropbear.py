@@ -78,6 +78,7 @@ def several(case):
     """Whether it may open a channel while another's command ends."""
     text = " ".join(line for _, line in case.steps)
     return case.label.startswith("session/scp_") or \
+        text.count(".sftp_init") > 1 or \
         min(text.count(".open_session"), text.count(".execute")) > 1
 
 
