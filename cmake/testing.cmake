@@ -96,7 +96,7 @@ function(ssh2_test_preset name preset)
     add_test(NAME ${name}
         COMMAND ${CMAKE_COMMAND} -DPRESET=${preset} -DLONG=${SSH2_LONG}
             -P ${CMAKE_SOURCE_DIR}/cmake/test-preset.cmake)
-    # It takes longest, so it is the first to start.
+    # It takes longest, so it is among the first to start.
     set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} COST 1000
-        PROCESSORS 2 LABELS "${arg_LABEL}")
+        LABELS "${arg_LABEL}")
 endfunction()

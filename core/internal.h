@@ -83,6 +83,7 @@ typedef struct s2_wire {
     unsigned char *out;
     size_t out_start, out_end, out_cap;
     uint64_t received, sent;
+    uint64_t acknowledged; /* how much had come when it last was */
     long spare; /* what a try may still take: bytes, and more for each read */
     int end_code;  /* LIBSSH2_ERROR_* once it is over, else 0 */
     int end_errno; /* why, or 0 for an orderly end */

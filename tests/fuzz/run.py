@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Fuzz with one harness: run.py fuzz-NAME [seconds].
 
-First what is in corpus/NAME is run, then 20 s, or an hour if SSH2_LONG is set,
-of what libFuzzer makes of it; each worker's inputs are in a folder of its own.
+First what is in corpus/NAME is run, then 20 s of what libFuzzer makes of it, by
+one seed, or an hour if SSH2_LONG is set; each worker's inputs are in a folder of its own.
 What fails is kept in the build, as failed-NAME-*.  Without libFuzzer
 (SSH2_FUZZER) it ends after the first.
 """
@@ -107,6 +107,8 @@ def main():
             return tally.end()
         options = [f"-max_total_time={seconds}", "-print_final_stats=1",
                    "-max_len=8192", "-len_control=20", *limits]
+        if not LONG:
+            options.append("-seed=1")  # the same each time, as far as it gets
         words = HERE / f"{name}.dict"
         if words.exists():
             options.append(f"-dict={words}")
