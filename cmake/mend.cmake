@@ -111,8 +111,10 @@ function(ssh2_mend_source source)
     # The name of a key's type that only begins like a certificate's is taken for
     # the whole, which its packet has no room for.
     ssh2_mend(${source}/src/userauth.c
-        "(plain_method\\(\\(char [*]\\)session->userauth_pblc_method,[^;]*\\));"
-        "LIBSSH2_MIN(session->userauth_pblc_method_len, \\1);")
+        "(plain_method\\(char [*]method, size_t method_len\\)\n{)"
+        "\\1
+    if(method_len < 12 || memcmp(method + method_len - 12, \"@openssh.com\", 12))
+        return method_len;")
 
     # The "none" cipher, which is compiled for fuzzing alone, was forgotten when
     # ciphers got a length and a function more.

@@ -258,6 +258,8 @@ write_step(s2_op *op)
         if (n < 0 && n != LIBSSH2_ERROR_EAGAIN)
             return (int)n;
         if (n <= 0) {
+            if (s2_closed_by_peer(op, S2_CHANNEL(op)))
+                return peer_closed(op);
             /* Nothing is begun while the peer's window is closed; else a
              * packet waits for the end of a key exchange. */
             op->idle = !libssh2_channel_window_write_ex(S2_CHANNEL(op), NULL);

@@ -37,10 +37,12 @@ s2_talk_say(s2_op *op, s2_talk *t, const void *src, size_t len)
         ssize_t n = libssh2_channel_write_ex(
             t->raw, 0, (const char *)src + t->said, len - t->said);
 
+        if (n == 0) /* there is no room in the server's window */
+            n = LIBSSH2_ERROR_EAGAIN;
         if (n == LIBSSH2_ERROR_EAGAIN && s2_closed_by_peer(op, t->raw))
             return LIBSSH2_ERROR_CHANNEL_CLOSED;
-        if (n <= 0)
-            return n ? (int)n : LIBSSH2_ERROR_EAGAIN;
+        if (n < 0)
+            return (int)n;
         t->said += (size_t)n;
     }
     t->said = 0;

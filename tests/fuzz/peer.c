@@ -14,6 +14,7 @@ enum {
     LIMIT = 1 << 20,  /* of what one input can make the peer say */
     PATIENCE = 10000, /* waits of one call; none of them lasts */
     OWED = 256,
+    ANSWERS = 1024, /* a session that asks for more is left */
 };
 
 typedef struct bytes {
@@ -40,7 +41,7 @@ static struct {
     bytes sftp; /* the same, of SFTP's */
     size_t records;
     owed owed[OWED];
-    size_t first, count;
+    size_t first, count, answers;
     bool greeted, keyed; /* its first line came; it has other keys now */
     bool scp, keys;      /* what its channel runs */
     unsigned reads, lists, odd;
@@ -153,8 +154,9 @@ pay(void)
 {
     owed *o = oldest();
 
-    if (!o)
+    if (!o || p.answers == ANSWERS)
         return false;
+    p.answers++;
     if (o->raw) {
         put(&p.out, o->payload, o->len);
         put(&p.said, o->payload, o->len);
@@ -770,7 +772,7 @@ peer_begin(const unsigned char *data, size_t size)
     p.flags = peer_byte();
     p.honest = p.greeted = p.keyed = p.scp = p.keys = false;
     p.out.len = p.out.start = p.said.len = p.in.len = p.sftp.len = 0;
-    p.first = p.count = p.records = 0;
+    p.first = p.count = p.answers = p.records = 0;
     p.reads = p.lists = p.odd = 0;
     p.tries = 0;
     p.agent_fd = -1;
