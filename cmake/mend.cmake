@@ -116,6 +116,11 @@ function(ssh2_mend_source source)
     if(method_len < 12 || memcmp(method + method_len - 12, \"@openssh.com\", 12))
         return method_len;")
 
+    # The key of a MAC that AES-GCM has no use for is forgotten.
+    ssh2_mend(${source}/src/mac.c "(mac_method_none_init\\([^{]*{)"
+        "\\1
+    *free_key = 1;")
+
     # The "none" cipher, which is compiled for fuzzing alone, was forgotten when
     # ciphers got a length and a function more.
     ssh2_mend(${source}/src/crypt.c "(NULL,)(\n *crypt_none_crypt,)"

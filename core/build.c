@@ -120,6 +120,7 @@ s2_build_pairs(s2_value *pairs)
                    pair_text(pairs, "revision", s2_libssh2_revision()) &&
                    pair_truth(pairs, "source", SSH2_LIBSSH2_SOURCE) &&
                    pair_words(pairs, "fixes", SSH2_LIBSSH2_FIXES) &&
+                   pair_truth(pairs, "whole_packets", SSH2_WHOLE_PACKETS) &&
                    pair_text(pairs, "crypto_engine", engine()) &&
                    pair_truth(pairs, "zlib", has_zlib()) &&
                    pair_truth(pairs, "trace", s2_can_trace())

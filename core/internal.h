@@ -54,7 +54,8 @@ typedef struct s2_alloc {
 } s2_alloc;
 
 /* libssh2 keeps each message that nobody asked for: what a peer may have it
- * keep, and what more for each channel, which has a window of its own. */
+ * keep, and what more for each channel, which has a window of its own; so much
+ * in all before the handshake's end. */
 enum { S2_KEPT = 256 << 20, S2_KEPT_EACH = 4 << 20 };
 
 void *s2_alloc_new(s2_alloc *a, size_t size);

@@ -784,7 +784,8 @@ try_step(s2_session *s, s2_op *op)
     s->wire.spun = false;
     s->wire.spare = S2_SPARE;
     s->alloc.most =
-        S2_KEPT + S2_KEPT_EACH * (size_t)atomic_load(&s->obj.refs);
+        s->shaken ? S2_KEPT + S2_KEPT_EACH * (size_t)atomic_load(&s->obj.refs)
+                  : S2_KEPT_EACH;
     rc = op->step(op);
     if (s->wire.received != received)
         wake_readers(s);

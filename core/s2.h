@@ -232,8 +232,9 @@ const char *s2_libssh2_revision(void);
  *
  * Returns    pairs of a name and a value: version and revision; source: was it
  *            built with this package; fixes: the weaknesses known of that
- *            release which were mended then; crypto_engine, null where libssh2
- *            cannot tell; zlib, trace: can it compress, and be traced.
+ *            release which were mended then; whole_packets: does it cipher a
+ *            packet by one call; crypto_engine, null where libssh2 cannot tell;
+ *            zlib, trace: can it compress, and be traced.
  */
 s2_error *s2_build_pairs(s2_value *pairs);
 

@@ -380,6 +380,9 @@ class Fixture:
         with contextlib.suppress(OSError):
             socket.getaddrinfo("localhost", None)
             self.env["SSH2_LOCALHOST"] = "1"
+        with contextlib.suppress(OSError):
+            if " aes" in Path("/proc/cpuinfo").read_text():
+                self.env["SSH2_AES"] = "1"
         if shutil.which("xauth"):  # sshd cannot do without
             self.env["SSH2_DISPLAY"] = f"{sys.executable} {HERE}/display.py"
         if pty_works():
