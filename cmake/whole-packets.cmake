@@ -38,11 +38,7 @@ function(ssh2_whole_packets source)
     set(file ${source}/src/openssl.c)
     set(name _libssh2_cipher_crypt)
     ssh2_rewrite(${file} ${name} "unsigned char buf[" "int ret" "")
-    ssh2_rewrite(${file} ${name} "if(blocksize > sizeof" "cryptlen ="
-        "if(blocksize < (size_t)(aadlen + authenticationtag))
-        return 1;
-
-    ")
+    ssh2_rewrite(${file} ${name} "sizeof(buf" ")" "((size_t)INT_MAX")
     ssh2_rewrite(${file} ${name} "EVP_Cipher(*ctx, buf" "#else"
         "EVP_Cipher(*ctx, block + aadlen, block + aadlen, cryptlen);\n")
     ssh2_rewrite(${file} ${name} "EVP_Cipher(ctx, buf" "#endif"

@@ -18,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+from proxy import Fault, Proxy
 from suite import LONG, Client, Failed, Ref, Tally, constant, run
 
 EVERY, REKEY = (int(os.environ[f"SSH2_{name}_PORT"])
@@ -178,6 +179,20 @@ def by_methods(port, methods, size=300000, compress=False):
     return case
 
 
+def by_single_bytes(methods):
+    """A packet may come, and go, in whatever pieces."""
+    def case(client):
+        proxy = Proxy(EVERY)
+        link = proxy.link(Fault("single", "both"))
+        try:
+            connect(client, proxy.at, methods)
+            transfer(client, 3000)
+        finally:
+            link.close()
+            proxy.sock.close()
+    return case
+
+
 def by_host_key(port, method):
     def case(client):
         connect(client, port, {"HOSTKEY": method})
@@ -245,6 +260,9 @@ def method_cases(ours, theirs, port=EVERY, server="sshd"):
             methods |= both_ways("MAC", mac)
         cases.append((f"cipher {cipher} {mac}".strip(),
                       by_methods(port, methods), ""))
+        if port == EVERY:
+            cases.append((f"cipher {cipher} {mac}".strip() + ", byte by byte",
+                          by_single_bytes(methods), ""))
         if LONG and port == EVERY:
             cases.append((f"cipher {cipher} {mac}, keys renewed".strip(),
                           by_rekeying(methods, 4 * MIB), ""))
