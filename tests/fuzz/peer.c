@@ -36,7 +36,7 @@ static struct {
     unsigned flags;
     bool honest;
     bytes out;  /* on its way to the session */
-    bytes said; /* all payloads so far */
+    bytes said; /* all so far */
     bytes in;   /* of a packet of the session's, or of its first line */
     bytes sftp; /* the same, of SFTP's */
     size_t records;
@@ -92,6 +92,13 @@ put(bytes *b, const void *src, size_t len)
 }
 
 static void
+say(const void *src, size_t len)
+{
+    put(&p.out, src, len);
+    put(&p.said, src, len);
+}
+
+static void
 put_packet(const void *payload, size_t len)
 {
     static const unsigned char zeros[16];
@@ -102,10 +109,9 @@ put_packet(const void *payload, size_t len)
         pad += 8;
     put_u32(head, 1 + len + pad);
     head[4] = (unsigned char)pad;
-    put(&p.out, head, 5);
-    put(&p.out, payload, len);
-    put(&p.out, zeros, pad);
-    put(&p.said, payload, len);
+    say(head, 5);
+    say(payload, len);
+    say(zeros, pad);
     p.records++;
 }
 
@@ -158,8 +164,7 @@ pay(void)
         return false;
     p.answers++;
     if (o->raw) {
-        put(&p.out, o->payload, o->len);
-        put(&p.said, o->payload, o->len);
+        say(o->payload, o->len);
     } else {
         put_packet(o->payload, o->len);
     }
@@ -214,8 +219,7 @@ say_record(void)
     if ((head & 3) == 3) {
         put_record_data(head, data);
     } else if ((head & 3) == 2) {
-        put(&p.out, data.at, data.left);
-        put(&p.said, data.at, data.left);
+        say(data.at, data.left);
         p.records++;
     } else {
         if (oldest() && (head & PEER_OLDEST))
