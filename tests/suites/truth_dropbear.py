@@ -53,6 +53,8 @@ DIFFERENT = {
     "session/events: an X11 client is refused where nobody is to be told":
         X11,
     "session/events: asking for X11 would block": X11,
+    "session/events: a program that the session starts itself is traced":
+        "dropbear has no publickey subsystem",
     "session/opening: more sessions than the server allows are refused":
         "dropbear's limit is another",
     "session/publickey_callback: an RSA key signs by what the server prefers "
@@ -64,6 +66,8 @@ DIFFERENT = {
     "session/publickey_sk: a certificate of an ECDSA one": CERTIFICATES,
     "session/settings: the client's banner can be chosen, the server's be "
     "read": "dropbear's banner is another",
+    "session/settings: of ciphers as strong, the fast one is asked for first":
+        "dropbear has no AES-GCM",
     "session/streamlocal: a channel leads to a UNIX socket that the server "
     "can reach": STREAMLOCAL,
     "session/streamlocal: where no socket is, the channel fails, and the "
