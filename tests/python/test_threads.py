@@ -1,12 +1,20 @@
 """Other threads go on; several may use one session, and none loses a byte."""
 import os
 import socket
+import subprocess
+import tempfile
 import threading
 import time
 import unittest
 
-from common import ENV, connect, read_all, run, server
-from ssh2.exceptions import ChannelClosedError, ClosedError, SSH2Error, Timeout
+from common import ENV, connect, read_all, run, server, shake
+from ssh2.exceptions import (
+    AuthenticationError,
+    ChannelClosedError,
+    ClosedError,
+    SSH2Error,
+    Timeout,
+)
 from ssh2.sftp import (
     LIBSSH2_FXF_CREAT,
     LIBSSH2_FXF_READ,
@@ -58,6 +66,19 @@ def at_once(*functions):
 
 
 class TestThreads(unittest.TestCase):
+    def test_a_clock_ticks_beside_the_unlocking_of_a_key(self):
+        """Hundreds of rounds of bcrypt are one call; nothing interrupts it."""
+        session = shake()
+        with tempfile.TemporaryDirectory() as folder:
+            key = f"{folder}/key"
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-a", "40",
+                            "-N", "right", "-f", key], check=True)
+            start = time.monotonic()
+            with Tick() as tick, self.assertRaises(AuthenticationError):
+                session.userauth_publickey_fromfile(ENV["SSH2_USER"], key,
+                                                    "right")
+            self.assertGreater(tick.count, (time.monotonic() - start) * 30)
+
     def test_a_file_that_never_comes_holds_up_nobody(self):
         self.session.flag(3, False)  # so that the server's shell waits
         begun = threading.Event()

@@ -1,5 +1,6 @@
 # Other threads go on; several may use one session, and none loses a byte.
 require_relative "common"
+require "tmpdir"
 
 class TestThreads < Minitest::Test
   include Common
@@ -31,6 +32,24 @@ class TestThreads < Minitest::Test
       end
     end
     assert_operator count, :>, 30
+  end
+
+  # Hundreds of rounds of bcrypt are one call, which nothing interrupts.
+  def test_a_clock_ticks_beside_the_unlocking_of_a_key
+    session = shake
+    Dir.mktmpdir do |folder|
+      key = File.join(folder, "key")
+      assert system("ssh-keygen", "-q", "-t", "ed25519", "-a", "40",
+                    "-N", "right", "-f", key)
+      start = now
+      count = ticks do
+        assert_raises(SSH2::AuthenticationError) do
+          session.userauth_publickey_fromfile(ENV.fetch("SSH2_USER"), key,
+                                              "right")
+        end
+      end
+      assert_operator count, :>, (now - start) * 30
+    end
   end
 
   def test_a_file_that_never_comes_holds_up_nobody
