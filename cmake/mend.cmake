@@ -121,6 +121,15 @@ function(ssh2_mend_source source)
         "\\1
     *free_key = 1;")
 
+    # A handshake that was given up amid its exchange of keys forgets what it had
+    # of them where the server begins another.
+    ssh2_mend(${source}/src/packet.c
+        "memset\\(&session->startup_key_state,"
+        "if(session->kex && session->kex->cleanup)
+            session->kex->cleanup(session,
+                                  &session->startup_key_state.key_state_low);
+        \\0")
+
     # The "none" cipher, which is compiled for fuzzing alone, was forgotten when
     # ciphers got a length and a function more.
     ssh2_mend(${source}/src/crypt.c "(NULL,)(\n *crypt_none_crypt,)"

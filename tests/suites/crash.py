@@ -378,7 +378,7 @@ def offered(runner):
 def left(runner):
     """The descriptors and the threads that the runner has, when all is gone."""
     proc = Path(f"/proc/{runner.job.pid}")
-    for _ in range(50):
+    for _ in range(300):
         # What the last call left on a stack is found dead by another one.
         runner.ask(call="functions", on=None, keys={}, name=None, args=[])
         runner.ask(end=True)
