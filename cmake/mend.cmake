@@ -53,6 +53,14 @@ function(ssh2_mend_source source)
         "if(channelp->exit_signal)
                             LIBSSH2_FREE(session, channelp->exit_signal);
                         if(namelen <= datalen - strlen(\"exit-signal\") - 14)")
+    ssh2_mend(${source}/src/packet.c
+        "if\\(!channelp->exit_signal\\)(\n *rc = [^\"]*\"memory for signal name)"
+        "if(!channelp->exit_signal &&
+                           namelen <= datalen - strlen(\"exit-signal\") - 14)\\1")
+    ssh2_mend(${source}/src/packet.c
+        "else (if\\(\\(strlen\\(\"exit-signal\"\\) \\+ 14 \\+ namelen)"
+        "else if(channelp->exit_signal)
+                            \\1")
 
     # Base64 that is not padded is decoded into too little memory.
     ssh2_mend(${source}/src/misc.c "\\(src_len / 4\\) \\* 3\\) \\+ 1"

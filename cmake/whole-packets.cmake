@@ -49,11 +49,20 @@ function(ssh2_whole_packets source)
     set(file ${source}/src/transport.c)
     ssh2_rewrite(${file} decrypt "int blocksize" "return LIBSSH2_ERROR_NONE"
         "
+    /* Part of a block would be written as a whole one. */
+    if(!CRYPT_FLAG_R(session, PKTLEN_AAD) &&
+       len % session->remote.crypt->blocksize) {
+        LIBSSH2_FREE(session, p->payload);
+        p->payload = NULL;
+        return LIBSSH2_ERROR_DECRYPT;
+    }
+
     if(len > 0) {
         if(session->remote.crypt->crypt(session, 0, source, len,
                                         &session->remote.crypt_abstract,
                                         firstlast)) {
             LIBSSH2_FREE(session, p->payload);
+            p->payload = NULL;
             return LIBSSH2_ERROR_DECRYPT;
         }
         memcpy(dest, source, len);

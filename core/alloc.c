@@ -148,7 +148,7 @@ refuse(s2_alloc *a, size_t size)
 {
     a->since += size;
     if (a->most && (a->live > a->most || size > a->most - a->live))
-        return true;
+        return a->full = true;
     return s2_alloc_lost(a) || (a->fail_at && --a->fail_at == 0) ||
            !make_room(a);
 }

@@ -109,11 +109,12 @@ bool
 s2_closed_by_peer(s2_op *op, LIBSSH2_CHANNEL *raw)
 {
     int before = libssh2_session_last_errno(S2_RAW(op));
-    bool closed = !libssh2_channel_wait_closed(raw);
+    int rc = libssh2_channel_wait_closed(raw);
 
+    s2_op_saw(op, rc);
     if (!before)
         libssh2_session_set_last_error(S2_RAW(op), 0, NULL);
-    return closed;
+    return !rc;
 }
 
 static int
@@ -188,9 +189,10 @@ s2_channel_subsystem(s2_channel *ch, const char *subsystem)
 static bool
 window_full(LIBSSH2_CHANNEL *raw)
 {
-    unsigned long unread = 0;
+    unsigned long unread = 0,
+                  left = libssh2_channel_window_read_ex(raw, &unread, NULL);
 
-    return libssh2_channel_window_read_ex(raw, &unread, NULL) <= unread;
+    return unread && left <= unread;
 }
 
 static int
@@ -223,7 +225,9 @@ s2_channel_read(s2_channel *ch, int stream_id, void *dst, size_t cap,
 
     op.n[0] = stream_id;
     op.dst = dst;
-    op.cap = cap;
+    /* By as much libssh2 widens the channel's window: another reader's packets
+     * would have to be kept meanwhile. */
+    op.cap = cap < S2_KEPT_EACH / 2 ? cap : S2_KEPT_EACH / 2;
     if (!cap) {
         *len = 0;
         return NULL;

@@ -326,13 +326,17 @@ write_room(s2_op *op, size_t given)
 {
     s2_sftp *sftp = (s2_sftp *)((s2_file *)op->self)->obj.parent;
     LIBSSH2_CHANNEL *raw = libssh2_sftp_get_channel(sftp->raw);
-    size_t whole =
-        libssh2_channel_window_write_ex(raw, NULL) / (PACKET + PACKET_HEAD);
+    size_t window = libssh2_channel_window_write_ex(raw, NULL);
+    size_t whole = window / (PACKET + PACKET_HEAD);
 
     if (!given)
         op->r[1] = !whole;
     if (op->r[1])
         return given ? 0 : PACKET;
+    /* Amid an exchange of keys nothing of it is sent yet. */
+    if (given && op->r[2] == (int64_t)window)
+        return 0;
+    op->r[2] = (int64_t)window;
     return whole * PACKET;
 }
 

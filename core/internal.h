@@ -48,7 +48,7 @@ typedef struct s2_alloc {
     long fail_at; /* fail the n-th allocation from now; 0: none */
     size_t since; /* bytes asked for since libssh2 last looked for more input */
     size_t live, most; /* bytes that are out; how many may be, 0: any */
-    bool failed, keep;
+    bool failed, keep, full; /* full: by what `most` forbade */
     void *pool[S2_POOLS]; /* free blocks, by size */
     size_t pooled;
 } s2_alloc;
@@ -289,6 +289,8 @@ typedef struct s2_op {
 void s2_op_text(s2_op *op, int i, const char *text); /* NULL is kept */
 void s2_op_bytes(s2_op *op, int i, const void *p, size_t len);
 s2_error *s2_op_call(s2_op *op);
+/* For a step: what it asked beside its call may end the session. */
+void s2_op_saw(s2_op *op, int rc);
 /* For a step: fail with this error. */
 int s2_op_fail(s2_op *op, s2_error *err);
 /* For a step: refuse all other calls on the object, and wake those that wait. */

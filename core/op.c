@@ -768,6 +768,22 @@ ended_sftp(const s2_op *op)
            libssh2_channel_eof(libssh2_sftp_get_channel(sftp->raw)) == 1;
 }
 
+static s2_error *
+too_much(const s2_op *op)
+{
+    return s2_error_new(S2_C_AllocError, LIBSSH2_ERROR_ALLOC, op->func, NULL,
+                        "the server has sent more than may be kept unread");
+}
+
+void
+s2_op_saw(s2_op *op, int rc)
+{
+    s2_session *s = S2_SESSION(op);
+
+    if (fatal(rc) && !s->dead)
+        s2_session_end(s, s->goodbye ? lost(s) : error_of(op, rc));
+}
+
 /* Try a step, and see what it has done to the session whatever it answers. */
 static int
 try_step(s2_session *s, s2_op *op)
@@ -804,7 +820,9 @@ try_step(s2_session *s, s2_op *op)
                                        LIBSSH2_ERROR_CHANNEL_CLOSED, op->func,
                                        about(op), "the server has ended SFTP"));
     } else if (s->alloc.failed && !s->dead) {
-        s2_session_end(s, &s2_no_memory);
+        s2_session_end(s, s->alloc.full ? too_much(op) : &s2_no_memory);
+        if (s->alloc.full)
+            return s2_op_fail(op, dead_error(op));
         if (rc == LIBSSH2_ERROR_EAGAIN)
             return LIBSSH2_ERROR_ALLOC;
     } else if (rc < 0 && !s->dead &&
@@ -985,6 +1003,7 @@ take_turn(call *c)
                 op->why = EARLIER;
                 return wait_for_step(c, op->scope->parked);
             }
+            op->why = NULL;
             if ((err = unusable(c))) /* by what was finished */
                 return leave(c, err);
         }

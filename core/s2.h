@@ -384,10 +384,11 @@ s2_error *s2_session_set_last_error(s2_session *s, int errcode,
 /*
  * Turn one of LIBSSH2_FLAG_* on or off.
  *
- * LIBSSH2_FLAG_COMPRESS counts at the handshake.  LIBSSH2_FLAG_QUOTE_PATHS is
- * on at first: off, paths of SCP go to the server's shell as they are.
+ * LIBSSH2_FLAG_COMPRESS is for before the handshake.  LIBSSH2_FLAG_QUOTE_PATHS
+ * is on at first: off, paths of SCP go to the server's shell as they are.
  *
- * Errors     InvalidRequestError: libssh2 has no such flag.
+ * Errors     InvalidRequestError: libssh2 has no such flag; BadUseError:
+ *            LIBSSH2_FLAG_COMPRESS once the handshake was begun.
  * Source     libssh2_session_flag(3)
  */
 s2_error *s2_session_flag(s2_session *s, int flag, int enabled);

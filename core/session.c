@@ -238,7 +238,8 @@ handshake_made(s2_op *op)
 {
     return s2_op_fail(op, s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE,
                                        op->func, NULL,
-                                       "the handshake was made"));
+                                       "the handshake was made%s",
+                                       S2_SESSION(op)->shaken ? "" : " in part"));
 }
 
 /*
@@ -339,10 +340,12 @@ hold_methods(s2_session *s)
 {
     for (int i = LIBSSH2_METHOD_CRYPT_CS; i <= LIBSSH2_METHOD_COMP_SC; i++) {
         const char *name = libssh2_session_methods(s->raw, i);
-        int rc = name ? libssh2_session_method_pref(s->raw, i, name) : 0;
+        int rc = 0;
 
         /* The MAC that is part of a cipher is no method. */
-        if (rc && rc != LIBSSH2_ERROR_METHOD_NOT_SUPPORTED)
+        if (name && strncmp(name, "INTEGRATED-", 11))
+            rc = libssh2_session_method_pref(s->raw, i, name);
+        if (rc)
             return rc;
     }
     return 0;
@@ -546,6 +549,8 @@ flag_step(s2_op *op)
         atomic_store(&S2_SESSION(op)->raw_paths, !op->n[1]);
         return 0;
     }
+    if (op->n[0] == LIBSSH2_FLAG_COMPRESS && S2_SESSION(op)->paired)
+        return handshake_made(op);
     return libssh2_session_flag(S2_RAW(op), (int)op->n[0], (int)op->n[1]);
 }
 
@@ -577,7 +582,7 @@ method_pref_step(s2_op *op)
     char *known, *to;
     int count, rc;
 
-    if (S2_SESSION(op)->shaken && op->n[0] >= LIBSSH2_METHOD_CRYPT_CS &&
+    if (S2_SESSION(op)->paired && op->n[0] >= LIBSSH2_METHOD_CRYPT_CS &&
         op->n[0] <= LIBSSH2_METHOD_COMP_SC)
         return handshake_made(op);
     count = libssh2_session_supported_algs(S2_RAW(op), (int)op->n[0], &algs);

@@ -192,6 +192,13 @@ class Lies:
         self.write(self.frame(payload)[:1])
         self.listen_only()
 
+    def unaligned(self, payload):
+        """The truth, but not in whole blocks."""
+        frames = [self.frame(payload, block=block) for block in (7, 9, 11)
+                  if (len(payload) + 5) % block]
+        self.write(frames[0])
+        self.listen_only()
+
     def slowly(self, payload):
         """The truth, a byte at a time."""
         for byte in self.frame(payload):
@@ -388,8 +395,8 @@ class Peer(Lies):
             self.raw = b""
             self.read(1)
 
-    def frame(self, payload, length=None, padding=None):
-        block = 16 if self.out else 8
+    def frame(self, payload, length=None, padding=None, block=0):
+        block = block or (16 if self.out else 8)
         pad = -(len(payload) + 5) % block
         pad += block if pad < 4 else 0
         size = len(payload) + pad + 1
