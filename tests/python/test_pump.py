@@ -1,5 +1,4 @@
 """SSH over what is no socket: a channel of another session, a pipe."""
-import contextlib
 import gc
 import os
 import signal
@@ -219,7 +218,7 @@ class TestPump(unittest.TestCase):
             with self.assertRaises(TypeError):
                 Session().handshake(wrong)
         near, far = socket.socketpair()
-        with near, far, contextlib.closing(near.makefile("rwb")) as file:
+        with near, far, near.makefile("rwb", buffering=0) as file:
             # It has a descriptor, which is what counts.
             far.close()
             with self.assertRaises(exceptions.SSH2Error):
