@@ -26,9 +26,10 @@ class TestPrograms(unittest.TestCase):
         lines = self.run_program(
             "nonblocking_exec.py", *LOGIN,
             "echo one; sleep 0.3; seq 2000; echo grün; exit 7")
-        self.assertEqual(lines, [
-            "would block: True", "one", *map(str, range(1, 2001)), "grün",
-            "exit status: 7"])
+        # The server may be the faster one.
+        self.assertIn(lines[0], ("would block: True", "would block: False"))
+        self.assertEqual(lines[1:], [
+            "one", *map(str, range(1, 2001)), "grün", "exit status: 7"])
 
     def test_what_the_readme_shows(self):
         readme = PROGRAMS.parents[2] / "bindings/python/README.md"
