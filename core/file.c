@@ -12,7 +12,7 @@
 enum {
     PACKET = 30000,         /* bytes that libssh2 writes in a packet, */
     PACKET_HEAD = 25 + 256, /* and what stands before them */
-    SLICE = 4 << 20,  /* as much as one call keeps in flight */
+    SLICE = 4 << 20,        /* as much as one call keeps in flight */
     NAME_CAP = 65536, /* a longer name would lose the rest of its packet */
     KEPT_CAP = 65536,
 };
@@ -356,9 +356,8 @@ write_step(s2_op *op)
         move_to(f, position(f));
     while (op->done < op->b[0].len) {
         size_t left = op->b[0].len - op->done;
-        size_t given = op->r[0] > (int64_t)op->done
-                           ? (size_t)op->r[0] - op->done
-                           : 0;
+        size_t given =
+            op->r[0] > (int64_t)op->done ? (size_t)op->r[0] - op->done : 0;
         size_t most = given + write_room(op, given);
         ssize_t n;
 

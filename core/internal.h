@@ -47,9 +47,9 @@ typedef struct s2_alloc {
     size_t slots, used, count;
     long fail_at; /* fail the n-th allocation from now; 0: none */
     size_t since; /* bytes asked for since libssh2 last looked for more input */
-    size_t live, most; /* bytes that are out; how many may be, 0: any */
+    size_t live, most;       /* bytes that are out; how many may be, 0: any */
     bool failed, keep, full; /* full: by what `most` forbade */
-    void *pool[S2_POOLS]; /* free blocks, by size */
+    void *pool[S2_POOLS];    /* free blocks, by size */
     size_t pooled;
 } s2_alloc;
 
@@ -85,8 +85,8 @@ typedef struct s2_wire {
     size_t out_start, out_end, out_cap;
     uint64_t received, sent;
     uint64_t acknowledged; /* how much had come when it last was */
-    long spare; /* what a try may still take: bytes, and more for each read */
-    int end_code;  /* LIBSSH2_ERROR_* once it is over, else 0 */
+    long spare;   /* what a try may still take: bytes, and more for each read */
+    int end_code; /* LIBSSH2_ERROR_* once it is over, else 0 */
     int end_errno; /* why, or 0 for an orderly end */
     bool ending;   /* the session is being freed: make libssh2 give up */
     int vain;      /* reads in a row, of one try, that found nothing */
@@ -94,7 +94,7 @@ typedef struct s2_wire {
 } s2_wire;
 
 enum { S2_WIRE_ROOM = 65536 }; /* a bulk call waits while more is queued */
-enum { S2_SPARE = 1 << 18 };     /* a try ends, though the peer never does */
+enum { S2_SPARE = 1 << 18 };   /* a try ends, though the peer never does */
 
 s2_error *s2_wire_open(s2_wire *w, int fd, bool ours);
 void s2_wire_close(s2_wire *w);

@@ -595,9 +595,9 @@ wait_for(call *c, const s2_scope *scope, int need)
     if (c->deadline && now >= c->deadline)
         return leave(c, s2_error_new(S2_C_Timeout, LIBSSH2_ERROR_TIMEOUT,
                                      c->op->func, about(c->op), "timed out%s",
-                                     scope         ? EARLIER
+                                     scope        ? EARLIER
                                      : c->op->why ? c->op->why
-                                                   : ""));
+                                                  : ""));
     if (!w && !(w = c->waiter = s2_waiter_get()))
         return leave(c, s2_error_new(S2_C_AllocError, LIBSSH2_ERROR_ALLOC,
                                      c->op->func, NULL,

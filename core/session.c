@@ -236,10 +236,10 @@ keep_kind(char *list, char kind)
 static int
 handshake_made(s2_op *op)
 {
-    return s2_op_fail(op, s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE,
-                                       op->func, NULL,
-                                       "the handshake was made%s",
-                                       S2_SESSION(op)->shaken ? "" : " in part"));
+    return s2_op_fail(op,
+                      s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE,
+                                   op->func, NULL, "the handshake was made%s",
+                                   S2_SESSION(op)->shaken ? "" : " in part"));
 }
 
 /*
@@ -312,8 +312,8 @@ prefer_fast(s2_session *s)
     if (!SSH2_WHOLE_PACKETS || !has_aes_hardware() ||
         s->prefs[LIBSSH2_METHOD_CRYPT_CS] || s->prefs[LIBSSH2_METHOD_CRYPT_SC])
         return 0;
-    count = libssh2_session_supported_algs(s->raw, LIBSSH2_METHOD_CRYPT_CS,
-                                           &names);
+    count =
+        libssh2_session_supported_algs(s->raw, LIBSSH2_METHOD_CRYPT_CS, &names);
     for (int gcm = 1; gcm >= 0; gcm--)
         for (int i = 0; i < count; i++)
             if ((kind_of(names[i]) == 'g') == gcm &&
@@ -360,7 +360,8 @@ s2_handshake_step(s2_op *op)
     if (s->shaken)
         return handshake_made(op);
     if (!s->paired) {
-        if ((rc = prefer_fast(s)) || (rc = pair_methods(op, LIBSSH2_METHOD_CRYPT_CS,
+        if ((rc = prefer_fast(s)) ||
+            (rc = pair_methods(op, LIBSSH2_METHOD_CRYPT_CS,
                                LIBSSH2_METHOD_CRYPT_SC)) ||
             (rc = pair_methods(op, LIBSSH2_METHOD_COMP_CS,
                                LIBSSH2_METHOD_COMP_SC)))
