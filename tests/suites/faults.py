@@ -42,7 +42,9 @@ IN = bytes(i * 7 & 255 for i in range(1500))
 FILE = bytes(i * i >> 5 & 255 for i in range(9000))
 
 # What an error's message calls a method; else libssh2_..._METHOD.
+# The end of a file that SCP brings is the end of what asked for it.
 NAMED = {"handshake": "libssh2_session_handshake",
+         "read": r"libssh2_\w*read|scp_recv2",
          "verify": "libssh2_(session_hostkey|knownhost_)",
          "read_stderr": "libssh2_channel_read_ex",
          "execute": "libssh2_channel_process_startup",
