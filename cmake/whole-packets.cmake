@@ -1,7 +1,5 @@
-# libssh2 calls its cipher once for each block of 16 bytes, and copies each block
-# twice, which is three quarters of the time that it needs to move bytes. In the
-# source build, unless SSH2_WHOLE_PACKETS is off, a packet is ciphered by one
-# call, where it lies. docs/performance.md tells what it is and what it brings.
+# libssh2 of the source build ciphers a packet by one call, where it lies, instead
+# of block by block: docs/performance.md tells why, and what it brings.
 option(SSH2_WHOLE_PACKETS "libssh2 of the source build ciphers whole packets" ON)
 
 # ssh2_rewrite(file function from to code): in the function, puts the code in the

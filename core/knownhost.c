@@ -6,6 +6,7 @@
  * @revoked is refused for every host, one of a @cert-authority is no host's
  * own, and a name with a pattern in it (`*`, `?`, `!`) matches no host.
  */
+#include "cursor.h"
 #include "internal.h"
 
 #include <errno.h>
@@ -402,19 +403,13 @@ add_names(s2_op *op, char *names, const about *given, int key_type)
 }
 
 /* The next word of a line: nothing but blanks parts them, as in OpenSSH. */
-static s2_buf
+static cursor
 word(char **at)
 {
     char *start = *at + strspn(*at, " \t");
 
     *at = start + strcspn(start, " \t");
-    return (s2_buf){start, (size_t)(*at - start)};
-}
-
-static bool
-is(s2_buf word, const char *text)
-{
-    return word.len == strlen(text) && !memcmp(word.data, text, word.len);
+    return (cursor){(unsigned char *)start, (size_t)(*at - start)};
 }
 
 /* A line, which is cut up; libssh2's reader takes a marker for a name. */
@@ -423,7 +418,7 @@ add_line(s2_op *op, char *line)
 {
     s2_knownhost *kh = KNOWN(op);
     size_t len = strcspn(line, "\r\n");
-    s2_buf marker = {0}, names, type;
+    cursor marker = {(unsigned char *)line, 0}, names, type, key;
     about a = {0};
     bool revoked;
     char *at;
@@ -440,19 +435,20 @@ add_line(s2_op *op, char *line)
         marker = word(&at);
     names = word(&at);
     type = word(&at);
-    a.key = word(&at);
+    key = word(&at);
+    a.key = (s2_buf){at - key.left, key.left};
     revoked = is(marker, "@revoked");
     if (!a.key.len ||
-        (marker.len && !revoked && !is(marker, "@cert-authority")))
+        (marker.left && !revoked && !is(marker, "@cert-authority")))
         return refuse(
             op, "not a line of names, type and key, or an unknown marker");
-    for (int i = 0; i < TYPES && !marker.len; i++)
+    for (int i = 0; i < TYPES && !marker.left; i++)
         if (is(type, types[i].name)) {
             at += strspn(at, " \t");
             if (*at)
                 a.comment = (s2_buf){at, strlen(at)};
-            names.data[names.len] = '\0';
-            return add_names(op, names.data, &a, types[i].mask);
+            line[names.left] = '\0'; /* no marker stands before them */
+            return add_names(op, line, &a, types[i].mask);
         }
     if (revoked && !is_key(&a.key, BASE64))
         return refuse(op, "the revoked key is not in base64");

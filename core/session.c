@@ -307,7 +307,7 @@ prefer_fast(s2_session *s)
 {
     const char **names = NULL;
     char list[1024] = "";
-    int count, rc = 0;
+    int count, rc;
 
     if (!SSH2_WHOLE_PACKETS || !has_aes_hardware() ||
         s->prefs[LIBSSH2_METHOD_CRYPT_CS] || s->prefs[LIBSSH2_METHOD_CRYPT_SC])
@@ -323,12 +323,10 @@ prefer_fast(s2_session *s)
             }
     if (names)
         libssh2_free(s->raw, names);
-    for (int i = LIBSSH2_METHOD_CRYPT_CS; *list && !rc; i++) {
-        rc = libssh2_session_method_pref(s->raw, i, list);
-        if (i == LIBSSH2_METHOD_CRYPT_SC)
-            break;
-    }
-    return count < 0 ? count : rc;
+    if (count < 0 || (rc = libssh2_session_method_pref(
+                          s->raw, LIBSSH2_METHOD_CRYPT_CS, list)))
+        return count < 0 ? count : rc;
+    return libssh2_session_method_pref(s->raw, LIBSSH2_METHOD_CRYPT_SC, list);
 }
 
 /*

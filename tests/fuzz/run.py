@@ -2,9 +2,8 @@
 """Fuzz with one harness: run.py fuzz-NAME [seconds].
 
 First what is in corpus/NAME is run, then 20 s of what libFuzzer makes of it, by
-one seed, or an hour if SSH2_LONG is set; each worker's inputs are in a folder of its own.
-What fails is kept in the build, as failed-NAME-*.  Without libFuzzer
-(SSH2_FUZZER) it ends after the first.
+one seed, or an hour if SSH2_LONG is set.  What fails is kept in the build, as
+failed-NAME-*.  Without libFuzzer (SSH2_FUZZER) it ends after the first.
 """
 import os
 import re
