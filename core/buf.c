@@ -60,6 +60,8 @@ s2_value_free(s2_value *value)
         s2_value_free(&value->item[i]);
     free(value->item);
     s2_buf_free(&value->bytes);
+    if (value->error)
+        s2_error_free(value->error);
     *value = (s2_value){0};
 }
 

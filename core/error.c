@@ -186,3 +186,28 @@ s2_error_from_code(int errcode)
     return s2_error_new(cls, errcode, NULL, NULL, "%s (%d)",
                         name ? name : "unknown error", errcode);
 }
+
+s2_error *
+s2_status_error(const char *func, const char *path, unsigned long status)
+{
+    s2_class cls = s2_class_of_status(status);
+    s2_error *err = s2_error_new(
+        cls, LIBSSH2_ERROR_SFTP_PROTOCOL, func, path, "%s (status %lu)",
+        cls == S2_C_SFTPProtocolError ? "SFTP error" : s2_class_code_name(cls),
+        status);
+
+    if (err != &s2_no_memory)
+        err->sftp_status = (int)status;
+    return err;
+}
+
+s2_error *
+s2_errno_error(const char *func, const char *path, int why)
+{
+    s2_error *err = s2_error_new(S2_C_FileError, LIBSSH2_ERROR_FILE, func, path,
+                                 "%s", strerror(why));
+
+    if (err != &s2_no_memory)
+        err->sys_errno = why;
+    return err;
+}

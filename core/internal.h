@@ -24,6 +24,10 @@ s2_error *s2_error_new(s2_class cls, int code, const char *func,
 s2_error *s2_error_copy(const s2_error *err);
 s2_class s2_class_of_code(int code);
 s2_class s2_class_of_status(unsigned long status);
+s2_error *s2_status_error(const char *func, const char *path,
+                          unsigned long status);
+/* Of a file on this side: its path, and errno. */
+s2_error *s2_errno_error(const char *func, const char *path, int why);
 extern s2_error s2_again, s2_no_memory;
 
 /* --- allocator: alloc.c -------------------------------------------------- */
@@ -230,6 +234,7 @@ enum {
     S2_CLOSES = 1024,   /* closes its object, ending other calls on it */
     S2_SHAKES = 512,    /* makes the handshake: a failure ends the session */
     S2_ASKS = 2048,     /* of a scope whose answers the server owes */
+    S2_MOVES = 4096,    /* bytes that move start its timeout anew */
 };
 
 typedef struct s2_op {
@@ -270,6 +275,7 @@ typedef struct s2_op {
     int timeout;                  /* ms, instead of the session's; 0: as that */
     int64_t deadline;             /* when the call times out; 0: never */
     bool idle;   /* set by a step that would block, and left nothing behind */
+    bool more;   /* set by one that would not, and lets others have a turn */
     bool raised; /* the language raised inside a callback */
     bool left;   /* the caller has gone: finish only what was begun */
     bool owed;   /* and was told to call again: keep the result for it */
@@ -388,6 +394,7 @@ int s2_handshake_step(s2_op *op);
  * is being said or heard. */
 typedef struct s2_talk {
     LIBSSH2_CHANNEL *raw;
+    unsigned window; /* bytes that may be on their way to us; 0: the usual */
     size_t said, heard;
 } s2_talk;
 
@@ -442,7 +449,9 @@ struct s2_sftp {
     s2_obj obj;
     LIBSSH2_SFTP *raw;
     s2_scope scope;
-    unsigned children; /* not yet given back */
+    unsigned children;    /* not yet given back */
+    struct s2_lane *idle; /* for the next job */
+    unsigned lanes;       /* the busy ones as well */
 };
 
 struct s2_file {

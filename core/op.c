@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLL_SLICE = 1000, SILENT_INTERVALS = 3, MAX_OWED = 64 };
+enum { POLL_SLICE = 1000, BUSY_SLICE = 50 }; /* ms */
+enum { SILENT_INTERVALS = 3, MAX_OWED = 64 };
 
 typedef struct call {
     s2_op *op;
@@ -348,14 +349,6 @@ s2_scope_left(s2_obj *obj)
     return scope && scope->parked && scope->parked->self == obj ? scope : NULL;
 }
 
-static const char *
-text_of_status(unsigned long status)
-{
-    const char *name = s2_class_code_name(s2_class_of_status(status));
-
-    return s2_class_of_status(status) == S2_C_SFTPProtocolError ? NULL : name;
-}
-
 static s2_error *
 with_done(s2_error *err, const s2_op *op)
 {
@@ -388,14 +381,8 @@ error_of(s2_op *op, int rc)
         op->error = NULL;
     } else if (rc == LIBSSH2_ERROR_SFTP_PROTOCOL && sftp && sftp->raw &&
                libssh2_sftp_last_error(sftp->raw)) {
-        unsigned long status = libssh2_sftp_last_error(sftp->raw);
-        const char *name = text_of_status(status);
-
-        err =
-            s2_error_new(s2_class_of_status(status), rc, op->func, about(op),
-                         "%s (status %lu)", name ? name : "SFTP error", status);
-        if (err != &s2_no_memory)
-            err->sftp_status = (int)status;
+        err = s2_status_error(op->func, about(op),
+                              libssh2_sftp_last_error(sftp->raw));
     } else {
         if (raw && libssh2_session_last_errno(raw) == rc)
             libssh2_session_last_error(raw, &text, &len, 0);
@@ -631,7 +618,7 @@ wait_for_step(call *c, const s2_op *op)
     int64_t again;
 
     if (op->wait_fd < 0 && !op->wait_ms) {
-        if (s2_wire_queued(&c->s->wire))
+        if (op->more || s2_wire_queued(&c->s->wire))
             need |= LIBSSH2_SESSION_BLOCK_OUTBOUND;
         return wait_for(c, NULL, need);
     }
@@ -758,13 +745,14 @@ house_keeping(s2_session *s)
         wake_readers(s);
 }
 
-/* libssh2 waits for an answer even then. */
+/* libssh2 waits for an answer even then; but its own end comes. */
 static bool
 ended_sftp(const s2_op *op)
 {
     s2_sftp *sftp = sftp_of(op->self);
+    bool ends = (op->flags & S2_CLOSES) && &sftp->obj == op->self;
 
-    return sftp && sftp->raw &&
+    return sftp && !ends && sftp->raw &&
            libssh2_channel_eof(libssh2_sftp_get_channel(sftp->raw)) == 1;
 }
 
@@ -793,6 +781,7 @@ try_step(s2_session *s, s2_op *op)
 
     op->wait_fd = -1;
     op->wait_ms = 0;
+    op->more = false;
     op->why = NULL;
     op->idle = op->flags & S2_STATELESS;
     s2_alloc_fresh(&s->alloc);
@@ -1066,6 +1055,7 @@ static void
 drive(void *arg)
 {
     call *c = arg;
+    int64_t back = s2_now() + BUSY_SLICE;
 
     for (;;) {
         int ms, rc;
@@ -1080,7 +1070,7 @@ drive(void *arg)
         if (ms < 0 || ms > POLL_SLICE)
             ms = POLL_SLICE;
         rc = s2_poll(c->fd, c->waiter->fd[0], c->directions, ms);
-        if (rc == S2_RAISED || ms == POLL_SLICE)
+        if (rc == S2_RAISED || rc == S2_TIMED_OUT || s2_now() >= back)
             return;
     }
 }
@@ -1168,11 +1158,14 @@ s2_op_call(s2_op *op)
                             NULL, "the session belongs to the parent process");
     c.id = atomic_fetch_add(&ids, 1) + 1;
     c.blocking = atomic_load(&s->blocking);
-    c.over = timeout > 0 ? s2_now() + timeout : 0;
     /* Other scopes wait for data, or for an end, that nobody owes. */
     if (!op->timeout &&
         (op->scope == &s->scope || sftp_of(op->self) || (op->flags & S2_ASKS)))
         c.patience = atomic_load(&s->read_timeout);
+    if (!(op->flags & S2_MOVES))
+        c.over = timeout > 0 ? s2_now() + timeout : 0;
+    else if (timeout > 0 && (!c.patience || timeout < c.patience))
+        c.patience = timeout;
     set_deadline(&c);
     op->deadline = c.deadline;
     c.caller = host.caller(host.ctx);

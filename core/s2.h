@@ -150,6 +150,8 @@ typedef enum s2_kind {
     S2_PROMPT,  /* a question's text; the number: may its answer be seen? */
     S2_LIST,    /* `number` values, in `item` */
     S2_CHANNEL, /* the language takes a reference of its own */
+    S2_ATTRS,   /* the bytes: an s2_attrs */
+    S2_ERROR,   /* what would be raised, as an object */
 } s2_kind;
 
 /* What a callback is given, or answers. */
@@ -159,6 +161,7 @@ typedef struct s2_value {
     s2_buf bytes;
     struct s2_value *item;
     s2_channel *channel;
+    s2_error *error;
 } s2_value;
 
 /*
@@ -1204,6 +1207,107 @@ s2_error *s2_sftp_last_error(s2_sftp *sftp, unsigned long *result);
  * Source     libssh2_sftp_get_channel(3)
  */
 s2_error *s2_sftp_get_channel(s2_sftp *sftp, s2_channel **out);
+/*
+ * Get a file.
+ *
+ * Until all of it is there it has another name, and a file that it replaces
+ * keeps its mode; a link is followed.  Many reads are on their way at once, by
+ * a channel of its own that this SFTP keeps for the next transfer: at most
+ * four go on at the same time, others wait.
+ *
+ * Units      one of `local`, a path, `fd`, a descriptor, and `object`, which is
+ *            called with bytes.  `progress` is called with the bytes that have
+ *            come and, as far as it is known, how many there are, at most ten
+ *            times a second; what it raises ends the transfer.  `resume`: go on
+ *            with what an earlier transfer to `local`, which was to be resumed
+ *            as well, has left as `local`.part, unless the file is newer;
+ *            `temporary` false: use no other name; `preserve`: its times and
+ *            its mode are kept.
+ * Blocking   until all of it is there; bytes that come start the timeout anew.
+ * Returns    how many bytes the file has, of what comes to `fd` and `object`.
+ * Errors     SFTPProtocolError; FileError, with errno: `local`, which is left
+ *            as it was; or the file was changed.
+ * Source     draft-ietf-secsh-filexfer-02 6.4
+ */
+s2_error *s2_sftp_get(s2_sftp *sftp, const char *remote, const char *local,
+                      int fd, s2_call_fn object, void *object_ctx,
+                      s2_call_fn progress, void *progress_ctx, bool resume,
+                      bool temporary, bool preserve, uint64_t *result);
+/*
+ * Put a file; as get(), the other way.
+ *
+ * A file that is replaced by a server without posix-rename@openssh.com is
+ * deleted just before.
+ *
+ * Units      as get()'s; `object` is called with a number and gives at most so
+ *            many bytes, none at its end.
+ * Blocking   until the server has taken all of it, which starts the timeout
+ *            anew as it goes on.
+ * Returns    how many bytes the file has.
+ * Errors     SFTPProtocolError; FileError, with errno: `local`, or it was
+ *            changed.
+ * Source     draft-ietf-secsh-filexfer-02 6.4
+ */
+s2_error *s2_sftp_put(s2_sftp *sftp, const char *local, const char *remote,
+                      int fd, s2_call_fn object, void *object_ctx,
+                      s2_call_fn progress, void *progress_ctx, bool resume,
+                      bool temporary, bool preserve, uint64_t *result);
+/*
+ * Get a folder and all that is in it.
+ *
+ * No link is followed: one that by its names stays in the tree is made anew,
+ * and all else that is no file is skipped.  `local` need not be there; what is
+ * there in it is replaced by files of the same name, and folders are added to.
+ * Many files are on their way at once, each under another name until it is
+ * whole.
+ *
+ * Units      `progress` is called with the bytes that have come, and how many
+ *            there are of what is known; `preserve`: times and modes are kept;
+ *            `limit` is the most names there may be, 0: any number.
+ * Blocking   until all of it is there; bytes that come start the timeout anew.
+ * Returns    how many files, how many bytes, and the names that were skipped.
+ * Errors     the first that a file or a folder has, which ends it;
+ *            BufferTooSmallError: more names than `limit`; SFTPProtocolError: a
+ *            name with a slash, and all else that makes no sense.
+ * Source     draft-ietf-secsh-filexfer-02 6
+ */
+s2_error *s2_sftp_get_tree(s2_sftp *sftp, const char *remote, const char *local,
+                           s2_call_fn progress, void *progress_ctx,
+                           bool preserve, size_t limit, s2_value *moved);
+/*
+ * Put a folder and all that is in it; as get_tree(), the other way.
+ *
+ * Blocking   until the server has taken all of it, which starts the timeout
+ *            anew as it goes on.
+ * Returns    how many files, how many bytes, and the names that were skipped.
+ * Errors     those of get_tree().
+ * Source     draft-ietf-secsh-filexfer-02 6
+ */
+s2_error *s2_sftp_put_tree(s2_sftp *sftp, const char *local, const char *remote,
+                           s2_call_fn progress, void *progress_ctx,
+                           bool preserve, size_t limit, s2_value *moved);
+/*
+ * All that is in a folder and in those below it, by many requests at once.
+ *
+ * Units      `limit` is the most names there may be, 0: any number.
+ * Blocking   until the server has told all.
+ * Returns    for each its name, as seen from `path`, and its attributes, a
+ *            link's own; in the order of the names.
+ * Errors     SFTPProtocolError; BufferTooSmallError: more names than `limit`.
+ * Source     draft-ietf-secsh-filexfer-02 6.7
+ */
+s2_error *s2_sftp_list_tree(s2_sftp *sftp, const char *path, size_t limit,
+                            s2_value *found);
+/*
+ * The attributes of many files, by many requests at once; links are followed.
+ *
+ * Blocking   until the server has told all.
+ * Returns    for each of `paths` its attributes, or the error that stat() would
+ *            have.
+ * Source     draft-ietf-secsh-filexfer-02 6.8
+ */
+s2_error *s2_sftp_stat_many(s2_sftp *sftp, const s2_list *paths,
+                            s2_value *found);
 /*
  * End SFTP; open files and directories are closed first.
  *

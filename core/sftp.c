@@ -4,7 +4,7 @@
  * libssh2 keeps one state a kind of request for the whole SFTP session, so all
  * calls on it and on its handles share one scope.
  */
-#include "internal.h"
+#include "lane.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +13,11 @@ static int
 sftp_finish(s2_obj *obj)
 {
     s2_sftp *sftp = (s2_sftp *)obj;
+    int rc = s2_lanes_finish(sftp);
 
     s2_record_drop(&sftp->scope);
-    if (!sftp->raw)
-        return 0;
+    if (rc == LIBSSH2_ERROR_EAGAIN || !sftp->raw)
+        return rc;
     return sftp->children ? LIBSSH2_ERROR_EAGAIN
                           : libssh2_sftp_shutdown(sftp->raw);
 }
@@ -40,6 +41,7 @@ close_step(s2_op *op)
     int rc;
 
     s2_op_close(op);
+    s2_lanes_drop(op);
     if (!sftp->raw || S2_SESSION(op)->dead)
         return 0;
     /* Its handles go first: as they are dropped, by later calls. */

@@ -17,10 +17,10 @@ s2_talk_start(s2_op *op, s2_talk *t, const char *request, const void *message,
     int rc;
 
     if (!t->raw)
-        t->raw =
-            libssh2_channel_open_ex(S2_RAW(op), "session", sizeof "session" - 1,
-                                    LIBSSH2_CHANNEL_WINDOW_DEFAULT,
-                                    LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0);
+        t->raw = libssh2_channel_open_ex(
+            S2_RAW(op), "session", sizeof "session" - 1,
+            t->window ? t->window : LIBSSH2_CHANNEL_WINDOW_DEFAULT,
+            LIBSSH2_CHANNEL_PACKET_DEFAULT, NULL, 0);
     if (!t->raw)
         return s2_op_null(op);
     rc = libssh2_channel_process_startup(

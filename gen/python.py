@@ -25,6 +25,7 @@ IN = {
     "const void *TEXT, size_t LEN": "str | _Bytes",
     "const void *TEXT_OR_NONE, size_t LEN": "str | _Bytes | None",
     "const s2_list *PARTS_OR_NONE": "Sequence[str | _Bytes] | None",
+    "const s2_list *PATHS": "Sequence[_Path]",
     "int SOCKET": "_Socket",
     "s2_call_fn CALL, void *CTX": "_Callback",
     "s2_call_fn CALL_OR_NONE, void *CTX": "_Callback | None",

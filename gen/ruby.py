@@ -24,6 +24,7 @@ IN = {
     "const void *TEXT, size_t LEN": "String",
     "const void *TEXT_OR_NONE, size_t LEN": "String?",
     "const s2_list *PARTS_OR_NONE": "Array[String]?",
+    "const s2_list *PATHS": "Array[path]",
     "int SOCKET": "sock",
     "s2_call_fn CALL, void *CTX": "callback",
     "s2_call_fn CALL_OR_NONE, void *CTX": "callback?",

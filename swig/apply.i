@@ -45,10 +45,11 @@
 %apply const char *PATH {
     const char *path, const char *filename, const char *privatekey,
     const char *source_filename, const char *dest_filename,
-    const char *target
+    const char *target, const char *remote,
+    const char *const local /* a folder */
 };
 %apply const char *PATH_OR_NONE {
-    const char *publickey, const char *known_hosts
+    const char *publickey, const char *known_hosts, const char *local
 };
 %apply (const void *BYTES, size_t LEN) {
     (const void *buf, size_t buf_len), /* of a file */
@@ -74,7 +75,9 @@
 %apply int SOCKET { int sock };
 %apply (s2_call_fn CALL, void *CTX) { (s2_call_fn callback, void *ctx) };
 %apply (s2_call_fn CALL_OR_NONE, void *CTX) {
-    (s2_call_fn callback, void *ctx_or_none)
+    (s2_call_fn callback, void *ctx_or_none),
+    (s2_call_fn object, void *object_ctx),
+    (s2_call_fn progress, void *progress_ctx)
 };
 
 %apply (void *DST, size_t CAP, size_t *GOT) {
@@ -94,4 +97,7 @@
 %apply s2_buf *TEXT { s2_buf *text };
 %apply s2_list *TEXTS { s2_list *texts };
 %apply const s2_list *PARTS_OR_NONE { const s2_list *attrs };
-%apply s2_value *VALUE { s2_value *keys, s2_value *pairs };
+%apply const s2_list *PATHS { const s2_list *paths };
+%apply s2_value *VALUE {
+    s2_value *keys, s2_value *pairs, s2_value *found, s2_value *moved
+};

@@ -37,6 +37,27 @@ typedef struct s2_sftp {
         s2_error *readlink(const char *path, s2_buf *text);
         s2_error *realpath(const char *path, size_t max_len = 256,
                            s2_buf *text = NULL);
+        s2_error *get(const char *remote, const char *local = NULL, int fd = -1,
+                      s2_call_fn object = NULL, void *object_ctx = NULL,
+                      s2_call_fn progress = NULL, void *progress_ctx = NULL,
+                      bool resume = false, bool temporary = true,
+                      bool preserve = false, uint64_t *result = NULL);
+        s2_error *put(const char *local, const char *remote, int fd = -1,
+                      s2_call_fn object = NULL, void *object_ctx = NULL,
+                      s2_call_fn progress = NULL, void *progress_ctx = NULL,
+                      bool resume = false, bool temporary = true,
+                      bool preserve = false, uint64_t *result = NULL);
+        s2_error *get_tree(const char *remote, const char *const local,
+                           s2_call_fn progress = NULL,
+                           void *progress_ctx = NULL, bool preserve = false,
+                           size_t limit = 1000000, s2_value *moved = NULL);
+        s2_error *put_tree(const char *const local, const char *remote,
+                           s2_call_fn progress = NULL,
+                           void *progress_ctx = NULL, bool preserve = false,
+                           size_t limit = 1000000, s2_value *moved = NULL);
+        s2_error *list_tree(const char *path, size_t limit = 1000000,
+                            s2_value *found = NULL);
+        s2_error *stat_many(const s2_list *paths, s2_value *found);
         s2_error *last_error(unsigned long *result);
         s2_error *get_channel(s2_channel **out);
         s2_error *close();

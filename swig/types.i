@@ -17,6 +17,7 @@
  *   (const void *TEXT, size_t LEN)              text or bytes, NUL included
  *   (const void *TEXT_OR_NONE, size_t LEN)
  *   const s2_list *PARTS_OR_NONE    a list of text or bytes
+ *   const s2_list *PATHS            a list of what PATH takes
  *   int SOCKET                      a descriptor, or an object that has one
  *   (s2_call_fn CALL, void *CTX)    what is called back
  *   (s2_call_fn CALL_OR_NONE, void *CTX)

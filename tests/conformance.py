@@ -184,6 +184,74 @@ class Verbs:
     def mkdir(self, path):
         os.mkdir(path)
 
+    def link_to(self, target, path):
+        os.symlink(target, path)
+
+    def names_in(self, path):
+        return sorted(os.listdir(path))
+
+    def many(self, path, count):
+        """A folder of so many files, a byte each."""
+        for number in range(count):
+            folder = Path(path, str(number % 7))
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"f{number}").write_bytes(b"x")
+
+    def grow(self, path):
+        """A folder with one of everything: 66 files of 26228 bytes."""
+        root = Path(path)
+        for number in range(60):
+            folder = root / f"d{number % 4}" / f"e{number % 3}"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"f{number}").write_bytes(self.fill(number * 7))
+        deep = root / "deep" / "/".join("abcdefgh")
+        deep.mkdir(parents=True)
+        (deep / "last").write_bytes(b"x")
+        (root / "one").write_bytes(b"1")
+        (root / "none").write_bytes(b"")
+        (root / "new\nline").write_bytes(b"y")
+        (root / ("n" * 255)).write_bytes(b"z")
+        Path(os.fsdecode(os.fsencode(root) + b"/\xff\xfe")).write_bytes(
+            self.fill(13834))
+        (root / "empty").mkdir()
+        (root / "in").symlink_to("d1/e1")
+        (root / "out").symlink_to("../elsewhere")
+        (root / "root").symlink_to("/etc/passwd")
+        (root / "up").mkdir()
+        (root / "up" / "in").symlink_to("../one")
+        (root / "up" / "out").symlink_to("../../elsewhere")
+        os.mkfifo(root / "fifo")
+        (root / "d1").chmod(0o750)
+        (root / "one").chmod(0o440)
+        for where, _, names in os.walk(root, topdown=False):
+            for name in [*names, "."]:
+                os.utime(os.path.join(where, name), (10**9, 10**9),
+                         follow_symlinks=False)
+
+    def differ(self, one, other):
+        """What two folders have not alike, but what cannot be copied."""
+        job = subprocess.run(["diff", "-r", "--no-dereference", one, other],
+                             stdout=subprocess.PIPE, check=False)
+        lines = job.stdout.decode(errors="replace").splitlines()
+        return sorted(line.rpartition(": ")[2] if line[:8] == "Only in "
+                      else line for line in lines
+                      if not (line.startswith(f"Only in {one}") and
+                              line.endswith((": fifo", ": out", ": root"))))
+
+    def looks(self, path):
+        """The modes and times of all that is in a folder, and its own."""
+        found = []
+        for where, _, names in os.walk(path):
+            for name in [*names, ""]:
+                item = os.path.join(where, name)
+                if not os.path.islink(item) and os.path.basename(
+                        item) != "fifo":
+                    st = os.stat(item)
+                    found.append([os.path.relpath(os.fsencode(item),
+                                                  os.fsencode(path)),
+                                  st.st_mode, int(st.st_mtime)])
+        return sorted(found)
+
     def fifo(self, path):
         os.mkfifo(path)
 

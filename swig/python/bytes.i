@@ -186,7 +186,7 @@ texts_of(const s2_list *list)
 
 %{
 static bool
-parts_of(PyObject *parts, s2_list *list, const char *func)
+parts_of(PyObject *parts, s2_list *list, int takes, const char *func)
 {
     PyObject *items = PySequence_Fast(parts, "expected a sequence");
     bool done = items != NULL;
@@ -194,8 +194,10 @@ parts_of(PyObject *parts, s2_list *list, const char *func)
     for (Py_ssize_t i = 0; done && i < PySequence_Fast_GET_SIZE(items); i++) {
         input in = {0};
 
-        done = input_begin(&in, PySequence_Fast_GET_ITEM(items, i),
-                           TAKES_STR | TAKES_BUFFER, func);
+        PyObject *item = PySequence_Fast_GET_ITEM(items, i);
+
+        done = takes & TAKES_PATH ? input_text(&in, item, takes, func)
+                                  : input_begin(&in, item, takes, func);
         if (done && !(done = s2_list_add(list, in.p, in.len)))
             PyErr_NoMemory();
         input_end(&in);
@@ -207,11 +209,21 @@ parts_of(PyObject *parts, s2_list *list, const char *func)
 %typemap(in, noblock=1) const s2_list *PARTS_OR_NONE (s2_list list = {0}) {
     if ($input != Py_None) {
         $1 = &list;
-        if (!parts_of($input, &list, "$symname"))
+        if (!parts_of($input, &list, TAKES_STR | TAKES_BUFFER, "$symname"))
             SWIG_fail;
     }
 }
-%typemap(freearg, noblock=1) const s2_list *PARTS_OR_NONE
+%typemap(in, noblock=1) const s2_list *PATHS (s2_list list = {0}) {
+    $1 = &list;
+    if (PyUnicode_Check($input) || PyBytes_Check($input)) {
+        PyErr_SetString(PyExc_TypeError, "$symname: expected a sequence");
+        SWIG_fail;
+    }
+    if (!parts_of($input, &list, TAKES_PATH, "$symname"))
+        SWIG_fail;
+}
+%typemap(freearg, noblock=1) const s2_list *PARTS_OR_NONE,
+    const s2_list *PATHS
     "s2_list_free(&list$argnum);"
 
 /* --- reads and writes ----------------------------------------------------- */

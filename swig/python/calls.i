@@ -26,6 +26,10 @@ value_of(const s2_value *v)
                 Py_CLEAR(made);
         }
         return made;
+    case S2_ATTRS:
+        return record(v->bytes.data, sizeof(s2_attrs), SWIGTYPE_p_s2_attrs);
+    case S2_ERROR:
+        return error_object(v->error);
     case S2_CHANNEL:
         made = SWIG_NewPointerObj(v->channel, SWIGTYPE_p_s2_channel,
                                   SWIG_POINTER_OWN);

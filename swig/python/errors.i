@@ -98,18 +98,13 @@ text_or_none(const char *text)
                 : Py_NewRef(Py_None);
 }
 
-/* Raise err, which is freed. */
-static void
-raise_error(s2_error *err)
+/* An instance of the class of err; NULL with an exception set. */
+static PyObject *
+error_object(const s2_error *err)
 {
     PyObject *error = NULL, *text = NULL;
     char *message;
 
-    if (err == &s2_raised) {
-        if (!PyErr_Occurred())
-            PyErr_SetString(PyExc_SystemError, "raised without an exception");
-        return;
-    }
     if (!(message = s2_error_message(err))) {
         PyErr_NoMemory();
     } else {
@@ -119,18 +114,35 @@ raise_error(s2_error *err)
     }
     if (text)
         error = PyObject_CallOneArg(error_class[err->cls], text);
-    if (error && set(error, "code", PyLong_FromLong(err->code)) &&
-        set(error, "name", text_or_none(err->name)) &&
-        set(error, "func", text_or_none(err->func)) &&
-        set(error, "text", text_or_none(err->text)) &&
-        set(error, "path", text_or_none(err->path)) &&
-        set(error, "sftp_status", PyLong_FromLong(err->sftp_status)) &&
-        set(error, "done", PyLong_FromSize_t(err->done)) &&
-        (!err->sys_errno ||
-         set(error, "errno", PyLong_FromLong(err->sys_errno))))
-        PyErr_SetObject(error_class[err->cls], error);
-    Py_XDECREF(error);
+    if (error &&
+        !(set(error, "code", PyLong_FromLong(err->code)) &&
+          set(error, "name", text_or_none(err->name)) &&
+          set(error, "func", text_or_none(err->func)) &&
+          set(error, "text", text_or_none(err->text)) &&
+          set(error, "path", text_or_none(err->path)) &&
+          set(error, "sftp_status", PyLong_FromLong(err->sftp_status)) &&
+          set(error, "done", PyLong_FromSize_t(err->done)) &&
+          (!err->sys_errno ||
+           set(error, "errno", PyLong_FromLong(err->sys_errno)))))
+        Py_CLEAR(error);
     Py_XDECREF(text);
+    return error;
+}
+
+/* Raise err, which is freed. */
+static void
+raise_error(s2_error *err)
+{
+    PyObject *error;
+
+    if (err == &s2_raised) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_SystemError, "raised without an exception");
+        return;
+    }
+    if ((error = error_object(err)))
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_XDECREF(error);
     s2_error_free(err);
 }
 %}

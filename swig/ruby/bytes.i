@@ -226,14 +226,14 @@ settle_read(VALUE self, int stream, VALUE buffer, size_t got, bool failed)
 %{
 /* Strings as a list of the core's, whose memory is all the collector's. */
 static s2_list
-parts_of(VALUE value, VALUE *keep)
+parts_of(VALUE value, VALUE *keep, VALUE (*of)(VALUE))
 {
     VALUE parts = rb_convert_type(value, T_ARRAY, "Array", "to_ary"), items;
     s2_list list = {NULL, (size_t)RARRAY_LEN(parts)};
 
     *keep = rb_ary_new();
     for (size_t i = 0; i < list.count; i++)
-        rb_ary_push(*keep, text_of(rb_ary_entry(parts, (long)i)));
+        rb_ary_push(*keep, of(rb_ary_entry(parts, (long)i)));
     items = buffer_of(list.count * sizeof *list.item);
     rb_ary_push(*keep, items);
     list.item = (s2_buf *)(void *)RSTRING_PTR(items);
@@ -248,11 +248,17 @@ parts_of(VALUE value, VALUE *keep)
 %argument(const s2_list *PARTS_OR_NONE,
           %arg((VALUE keep = Qnil, s2_list list = {0}))) {
     if (%given($input) && !NIL_P($input)) {
-        list = parts_of($input, &keep);
+        list = parts_of($input, &keep, text_of);
         $1 = &list;
     }
 }
-%typemap(freearg) const s2_list *PARTS_OR_NONE "RB_GC_GUARD(keep$argnum);"
+%argument(const s2_list *PATHS,
+          %arg((VALUE keep = Qnil, s2_list list = {0}))) {
+    list = parts_of($input, &keep, path_of);
+    $1 = &list;
+}
+%typemap(freearg) const s2_list *PARTS_OR_NONE, const s2_list *PATHS
+    "RB_GC_GUARD(keep$argnum);"
 
 %argument(%arg((void *DST, size_t CAP, size_t *GOT)),
           %arg((VALUE bytes = Qnil, size_t got = 0))) {

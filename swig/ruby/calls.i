@@ -23,6 +23,11 @@ value_of(const s2_value *v, VALUE parent)
         for (int64_t i = 0; i < v->number; i++)
             rb_ary_push(made, value_of(&v->item[i], parent));
         return made;
+    case S2_ATTRS:
+        return record_value(v->bytes.data, sizeof(s2_attrs),
+                            SWIGTYPE_p_s2_attrs);
+    case S2_ERROR:
+        return error_object(v->error);
     case S2_CHANNEL:
         made = object_value(v->channel, SWIGTYPE_p_s2_channel, parent);
         s2_retain(v->channel);

@@ -80,9 +80,9 @@ message_value(const char *text)
     return NIL_P(valid) ? value : valid;
 }
 
-NORETURN(static void raise_error(s2_error *err));
-static void
-raise_error(s2_error *err)
+/* An instance of the class of err. */
+static VALUE
+error_object(const s2_error *err)
 {
     VALUE message, exc;
     char *text = s2_error_message(err);
@@ -101,6 +101,15 @@ raise_error(s2_error *err)
         rb_iv_set(exc, "@sftp_status", INT2NUM(err->sftp_status));
     if (err->sys_errno)
         rb_iv_set(exc, "@errno", INT2NUM(err->sys_errno));
+    return exc;
+}
+
+NORETURN(static void raise_error(s2_error *err));
+static void
+raise_error(s2_error *err)
+{
+    VALUE exc = error_object(err);
+
     s2_error_free(err);
     rb_exc_raise(exc);
 }

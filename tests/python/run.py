@@ -13,6 +13,7 @@ import errno
 import gc
 import importlib
 import inspect
+import io
 import itertools
 import json
 import os
@@ -24,6 +25,7 @@ import sys
 import threading
 import time
 import traceback
+import types
 import warnings
 from pathlib import Path
 
@@ -70,7 +72,7 @@ def shape(method, result):
 
 class Verbs:
     def __init__(self):
-        self.sockets = []
+        self.sockets, self.descriptors = [], []
 
     def it(self, value):
         return value
@@ -170,6 +172,49 @@ class Verbs:
             raise KeyError("from the callback")
         return callback
 
+    def stream(self, data=None, then=None):
+        """What reads and writes, and fails at its end by `then`."""
+        stream = io.BytesIO(data)
+        if data is None:
+            stream.write = self.raises()
+        elif then:
+            read = stream.read
+            stream = types.SimpleNamespace(read=lambda n: read(n) or then())
+        return stream
+
+    def held(self, stream):
+        return stream.getvalue()
+
+    def descriptor(self, path):
+        fd = os.open(path, os.O_RDWR | os.O_APPEND)
+        self.descriptors.append(fd)
+        return fd
+
+    def skip(self, fd, count):
+        os.read(fd, count)
+
+    def pipe(self, data=None):
+        """An end of a pipe; the other is read, or written to."""
+        ends = os.pipe()
+        ours, theirs = ends if data is None else reversed(ends)
+        self.descriptors.append(theirs)
+        self.piped = []
+
+        def copy():
+            with open(ours, "rb" if data is None else "wb") as file:
+                if data is None:
+                    self.piped.append(file.read())
+                else:
+                    file.write(data)
+        self.copying = threading.Thread(target=copy, daemon=True)
+        self.copying.start()
+        return theirs
+
+    def drained(self):
+        os.close(self.descriptors.pop())
+        self.copying.join()
+        return self.piped[0]
+
     def asked(self, callback):
         return callback.asked
 
@@ -256,6 +301,8 @@ class Calls:
             self.vars.clear()
             for sock in self.verbs.sockets:
                 sock.close()
+            for fd in self.verbs.descriptors:
+                os.close(fd)
             self.verbs = Verbs()
         gc.collect()
         return None

@@ -8,6 +8,7 @@
 require "json"
 require "open3"
 require "socket"
+require "stringio"
 require "timeout"
 
 SIGNER = File.expand_path("../sshd/signer.py", __dir__)
@@ -27,6 +28,8 @@ SHAPES = { "read" => BYTES_OR_END, "read_ex" => BYTES_OR_END,
            "read_stderr" => BYTES_OR_END, "name" => BYTES, "comment" => BYTES,
            "version" => BYTES,
            "key" => ->(result) { result.unpack1("m") },
+           "get_tree" => ->(moved) { moved.to_a },
+           "put_tree" => ->(moved) { moved.to_a },
            "get_exit_signal" => FIRST, "window_read_ex" => FIRST,
            "window_write_ex" => FIRST }.freeze
 
@@ -53,10 +56,11 @@ end
 # --- what a case may call without an object ---------------------------------
 
 class Verbs
-  attr_reader :sockets
+  attr_reader :sockets, :descriptors
 
   def initialize
     @sockets = []
+    @descriptors = []
   end
 
   def it(value)
@@ -192,6 +196,48 @@ class Verbs
     ->(*) { raise KeyError, "from the callback" }
   end
 
+  # What reads and writes, and fails at its end by `last`.
+  def stream(data = nil, last = nil)
+    stream = StringIO.new((data || "").b)
+    stream.define_singleton_method(:write, &raises) unless data
+    return stream unless last
+
+    Object.new.tap do |object|
+      object.define_singleton_method(:read) { |n| stream.read(n) || last.call }
+    end
+  end
+
+  def held(stream)
+    stream.string
+  end
+
+  def descriptor(path)
+    @descriptors << File.open(path, "a+")
+    @descriptors.last.fileno
+  end
+
+  def skip(descriptor, count)
+    @descriptors.find { |io| io.fileno == descriptor }.sysread(count)
+    nil
+  end
+
+  # An end of a pipe; the other is read, or written to.
+  def pipe(data = nil)
+    ours, theirs = data ? IO.pipe.reverse : IO.pipe
+    @descriptors << theirs
+    @copying = Thread.new do
+      data ? ours.write(data) : ours.binmode.read
+    ensure
+      ours.close
+    end
+    theirs.fileno
+  end
+
+  def drained
+    @descriptors.pop.close
+    @copying.value
+  end
+
   def asked(callback)
     callback.asked
   end
@@ -258,7 +304,7 @@ class Calls
     @vars.delete(request["drop"])
     if request.key?("end")
       @vars.clear
-      @verbs.sockets.each(&:close)
+      (@verbs.sockets + @verbs.descriptors).each(&:close)
       @verbs = Verbs.new
     end
     GC.start

@@ -241,6 +241,24 @@ class Server:
     def endless(self, kind, ident, honest):
         return name(ident, [b"again"]) if kind == READDIR else honest
 
+    def slash_names(self, kind, ident, honest):
+        """Names that are none of the folder's."""
+        return name(ident, [b"a", b"../outside", b"/tmp/outside"]) \
+            if kind == READDIR else honest
+
+    def folders(self, kind, ident, honest):
+        """A folder in each folder, without end."""
+        return with_attrs(kind, ident, honest, attrs(True))
+
+    def links(self, kind, ident, honest):
+        """Each name is a link, then a folder of that name, and to outside."""
+        if kind == READLINK:
+            return name(ident, [b"../../.."])
+        link = text(b"a") + text(b"a") + u32(4) + u32(0o120777)
+        folder = text(b"a") + text(b"a") + attrs(True)
+        return packet(NAME, ident, u32(2) + link + folder) \
+            if kind == READDIR and honest[4] == NAME else honest
+
     def lying_attrs(self, kind, ident, honest):
         return with_attrs(kind, ident, honest, u32(0x8000000f) + bytes(8) +
                           u32(0) * 5 + u32(0xffffffff))

@@ -191,6 +191,7 @@ class Round:
             ("Channel", "execute", [rng.choice(TEXTS[8:13])]),
             ("Channel", "pty", []), ("Channel", "shell", []),
             ("SFTP", "opendir", ["."]), ("SFTP", "stat", ["."]),
+            ("SFTP", "put", [self.key, file]), ("SFTP", "get", [file, file]),
             ("SFTP", "statvfs", ["."]), ("SFTP", "get_channel", []),
             ("SFTP", "open", [file, rng.choice([26, 27, 1, 2]), 0o600]),
             ("KnownHost", "readfile", [self.hosts]),
@@ -272,11 +273,25 @@ class Round:
         elif call.startswith("forward_listen"):
             args[:] = [self.rng.choice([0, -1, 70_000, 2**32])
                        if isinstance(arg, int) else arg for arg in args]
+        elif cls == "SFTP" and re.match("(get|put|list_tree|stat_many)", call):
+            args[:] = [self.steered(arg) for arg in args]
         elif call == "wait":
             args[:1] = [0.01]
         elif call == "closing":
             args[:1] = [None]
         return args
+
+    def steered(self, arg):
+        """Away from all descriptors, and from folders that are not ours."""
+        file = f"{self.folder}/{self.rng.choice('abcd')}"
+        if isinstance(arg, list):
+            return [self.steered(item) for item in arg]
+        if isinstance(arg, int) and not isinstance(arg, bool):
+            return self.rng.choice([-1, 99_999, 2**40])
+        if isinstance(arg, str | bytes):
+            return self.rng.choice([file, file, file.encode(), f"{file}\0",
+                                    f"{file}/none", self.key])
+        return arg
 
     def any_call(self, offers):
         rng = self.rng

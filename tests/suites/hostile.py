@@ -14,6 +14,7 @@ import os
 import queue
 import random
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -51,7 +52,8 @@ FILES = [("stat", "x"), ("lstat", "x"), ("unlink", "x"), ("rmdir", "dir"),
          ("symlink", "x", "y"), ("readlink", "x"), ("realpath", "x"),
          ("statvfs", "x")]
 CONTENT = liar.content(0, liar.SIZE)
-NAMES = {b".", b"..", b"a", b"b", b"again", b"n" * 40000}
+NAMES = {b".", b"..", b"a", b"b", b"again", b"n" * 40000, b"../outside",
+         b"/tmp/outside"}
 SHORT = {"end"}  # a server may say that here is the end
 
 
@@ -78,10 +80,10 @@ class Conversation:
         self.harmless = lie in ("none", *HARMLESS) and \
             (step, lie[:5]) != ("renewkeys", "after")
 
-    def ask(self, call, *args, on=None, name=None):
+    def ask(self, call, *args, on=None, name=None, keys=None):
         start = time.monotonic()
         got = self.runner.ask(call=call, on=on and Ref(var=on),
-                              args=list(args), keys={}, name=name)
+                              args=list(args), keys=keys or {}, name=name)
         took = time.monotonic() - start
         if call == "handshake" and self.patient:
             took = 0  # it has PATIENCE
@@ -234,11 +236,37 @@ class Conversation:
                 raise Wrong(f"names: {names[:5]}")
             self.of_sftp("h", "close")
 
-    def of_sftp(self, on, method, *args, name=None):
+        self.transfers(path)
+
+    def transfers(self, path):
+        """Many requests at once: what is there in the end is right, or not."""
+        with tempfile.TemporaryDirectory(dir=os.environ["SSH2_TMP"]) as tmp:
+            here = f"{tmp}/here"
+            got = self.of_sftp("f", "get", path + "x", here)
+            if os.path.exists(here) == isinstance(got, Error):
+                raise Wrong(f"get gave {got}, and left {os.listdir(tmp)}")
+            data = b"" if isinstance(got, Error) else Path(here).read_bytes()
+            if not CONTENT.startswith(data) or \
+                    len(data) not in (0, liar.SIZE):
+                raise Wrong(f"got {len(data)} bytes")
+            Path(here).write_bytes(b"some words")
+            self.of_sftp("f", "put", here, path + "x")
+            self.of_sftp("f", "stat_many", [path + "x"] * 3)
+            self.of_sftp("f", "list_tree", path + "dir", 500)
+            os.mkdir(f"{tmp}/tree")
+            self.of_sftp("f", "get_tree", path + "dir", f"{tmp}/tree/in",
+                         limit=50)
+            self.of_sftp("f", "put_tree", f"{tmp}/tree", path + "dir")
+            if left := set(os.listdir(tmp)) - {"here", "tree"}:
+                raise Wrong(f"get_tree left {left}")
+            if os.path.lexists("/tmp/outside"):
+                raise Wrong("get_tree wrote what was named with a slash")
+
+    def of_sftp(self, on, method, *args, name=None, **keys):
         if method == "names":
             got = self.ask(method, Ref(var=on), *args)
         else:
-            got = self.ask(method, *args, on=on, name=name)
+            got = self.ask(method, *args, on=on, name=name, keys=keys)
         if isinstance(got, Error) and got.codes[0] is None:
             self.ask("close", on="f")
             self.do("sftp_init", on="s", name="f")

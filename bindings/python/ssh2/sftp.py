@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Union
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from . import binding
 from ._handle import Handle, adopt
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
+Progress = Callable[[int, int], object]
 
 
 def _check_length(path: Path, length: int) -> None:
@@ -69,6 +71,36 @@ def _check_length(path: Path, length: int) -> None:
         name = name.encode("utf-8", "surrogateescape")
     if length != len(name):
         raise ValueError(f"the path has {len(name)} bytes, not {length}")
+
+
+class Moved(NamedTuple):
+    """What get_tree() and put_tree() have done."""
+
+    files: int
+    bytes: int
+    skipped: list[str]  # links out of the tree, and what is no file
+
+
+def _end(this: Any, verb: str) -> dict[str, Any]:
+    """What C takes for a path, a descriptor, or what reads or writes."""
+    if isinstance(this, int):
+        return {"fd": this}
+    call = getattr(this, verb, None)
+    if call is None:
+        return {"local": this}
+    return {"object": call if verb == "read" else _writing(call)}
+
+
+def _writing(write: Callable[[Any], Any]) -> Callable[[bytes], None]:
+    """What writes all, whose write() may not."""
+
+    def write_all(data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            done = write(left)
+            left = left[len(left) if done is None else done :]
+
+    return write_all
 
 
 @adopt
@@ -88,6 +120,93 @@ class SFTP(Handle, binding.SFTP):
         if isinstance(channel, Channel):
             channel._session = self._session
         return channel
+
+    def get(  # type: ignore[override]
+        self,
+        remote: Path,
+        local: Any,
+        *,
+        progress: Progress | None = None,
+        resume: bool = False,
+        temporary: bool = True,
+        preserve: bool = False,
+    ) -> int:
+        """Get a file: to a path, a descriptor, or what has write().
+
+        progress(done, total) is called at most ten times a second; what it
+        raises ends the transfer.  Until all is there the file has another
+        name, unless temporary is false; resume goes on with what an earlier
+        call left that was to be resumed as well; preserve keeps times and
+        mode.  Returns how many bytes the file has.
+        """
+        return super().get(
+            remote,
+            progress=progress,
+            resume=resume,
+            temporary=temporary,
+            preserve=preserve,
+            **_end(local, "write"),
+        )
+
+    def put(  # type: ignore[override]
+        self,
+        local: Any,
+        remote: Path,
+        *,
+        progress: Progress | None = None,
+        resume: bool = False,
+        temporary: bool = True,
+        preserve: bool = False,
+    ) -> int:
+        """Put a file: from a path, a descriptor, or what has read().
+
+        As get(), the other way.
+        """
+        return super().put(
+            remote=remote,
+            progress=progress,
+            resume=resume,
+            temporary=temporary,
+            preserve=preserve,
+            **({"local": None} | _end(local, "read")),
+        )
+
+    def get_tree(  # type: ignore[override]
+        self,
+        remote: Path,
+        local: Path,
+        *,
+        progress: Progress | None = None,
+        preserve: bool = False,
+        limit: int = 1_000_000,
+    ) -> Moved | Any:
+        """Get a folder and all that is in it, many files at once.
+
+        No link is followed; one that stays in the tree is made anew.
+        progress(done, total) counts bytes; limit is the most names.
+        """
+        out: Any = super().get_tree(remote, local, progress, preserve, limit)
+        return Moved(*out) if isinstance(out, list) else out
+
+    def put_tree(  # type: ignore[override]
+        self,
+        local: Path,
+        remote: Path,
+        *,
+        progress: Progress | None = None,
+        preserve: bool = False,
+        limit: int = 1_000_000,
+    ) -> Moved | Any:
+        """Put a folder and all that is in it; as get_tree(), the other way."""
+        out: Any = super().put_tree(local, remote, progress, preserve, limit)
+        return Moved(*out) if isinstance(out, list) else out
+
+    def list_tree(  # type: ignore[override]
+        self, path: Path, limit: int = 1_000_000
+    ) -> list[tuple[str, SFTPAttributes]] | Any:
+        """All that is in a folder and below: names from there, attributes."""
+        out: Any = super().list_tree(path, limit)
+        return [(*pair,) for pair in out] if isinstance(out, list) else out
 
     def open_ex(
         self,

@@ -25,6 +25,14 @@ module SSH2
     private alias_method :core_open_ex_r, :open_ex_r
     private alias_method :core_mkdir, :mkdir
     private alias_method :core_close, :close
+    private alias_method :core_get, :get
+    private alias_method :core_put, :put
+    private alias_method :core_get_tree, :get_tree
+    private alias_method :core_put_tree, :put_tree
+
+    # What #get_tree and #put_tree have done: how many files and bytes, and the
+    # names of what was skipped: links out of the tree, and what is no file.
+    Moved = Struct.new(:files, :bytes, :skipped)
 
     # The session that opened it.
     def session
@@ -114,6 +122,46 @@ module SSH2
       false
     end
 
+    # :call-seq:
+    #   get(remote, local, resume: false, temporary: true, preserve: false) { |done, total| ... }
+    #
+    # Get a file: to a path, a descriptor, or what has `write`. The block, or
+    # `progress`, is called at most ten times a second; what it raises ends the
+    # transfer. Until all is there the file has another name, unless `temporary`
+    # is false; `resume` goes on with what an earlier call left that was to be
+    # resumed as well; `preserve` keeps times and mode. How many bytes it has.
+    def get(remote, local, progress: nil, **options, &block)
+      core_get(remote, progress: progress || block,
+                       **ending(local) { |io| io.method(:write) }, **options)
+    end
+
+    # :call-seq:
+    #   put(local, remote, resume: false, temporary: true, preserve: false) { |done, total| ... }
+    #
+    # Put a file: from a path, a descriptor, or what has `read`. As #get, the
+    # other way.
+    def put(local, remote, progress: nil, **options, &block)
+      core_put(remote: remote, local: nil, progress: progress || block,
+               **ending(local) { |io| reader(io) }, **options)
+    end
+
+    # :call-seq:
+    #   get_tree(remote, local, preserve: false, limit: 1_000_000) { |done, total| ... }
+    #
+    # Get a folder and all that is in it, many files at once: Moved. No link is
+    # followed; one that stays in the tree is made anew. `limit` is the most
+    # names; the block is told how many bytes have come.
+    def get_tree(remote, local, progress: nil, **options, &block)
+      moved(core_get_tree(remote, local, progress: progress || block,
+                                         **options))
+    end
+
+    # Put a folder and all that is in it: Moved. As #get_tree, the other way.
+    def put_tree(local, remote, progress: nil, **options, &block)
+      moved(core_put_tree(local, remote, progress: progress || block,
+                                         **options))
+    end
+
     # End SFTP; open files and directories are closed first.
     def close
       result = core_close
@@ -131,6 +179,32 @@ module SSH2
     end
 
     private
+
+    def moved(result)
+      result.is_a?(Array) ? Moved.new(*result) : result
+    end
+
+    # What C takes for a path, a descriptor, or what reads or writes.
+    def ending(this)
+      case this
+      when Integer then { fd: this }
+      when IO then { object: yield(this) }
+      when String, nil then { local: this }
+      else
+        this.respond_to?(:to_path) ? { local: this } : { object: yield(this) }
+      end
+    end
+
+    def reader(from)
+      return ->(size) { from.read(size) || "" } unless
+        from.respond_to?(:readpartial)
+
+      lambda do |size|
+        from.readpartial(size)
+      rescue EOFError
+        ""
+      end
+    end
 
     def flags_of(mode)
       MODES.fetch(mode.delete("b")) do

@@ -1,0 +1,379 @@
+/*
+ * Jobs: one call of the program's that asks for many things at once.
+ *
+ * A job's work is done in turns, without the interpreter's lock and as long as
+ * it wants nothing of the language; what it wants is asked for between turns,
+ * when the session is everybody's.  When the call would block the session keeps
+ * the job for whoever makes it again.  A job whose caller has left is undone.
+ */
+#include "lane.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    LANES = 4,        /* of an SFTP: servers allow ten channels or so */
+    TELL_EVERY = 125, /* ms */
+    LEAST = 2 << 20,  /* bytes in flight, whatever the line */
+    MOST = 16 << 20,
+    BUDGET = 4 << 20,   /* bytes of a turn */
+    LITTLE = 256 << 10, /* to be waited for once a job has failed */
+};
+
+static int64_t
+now_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+void
+s2_job_fail(s2_job *j, s2_error *err)
+{
+    if (j->failed)
+        s2_error_free(err);
+    else
+        j->failed = err;
+}
+
+/* --- how much is in flight ----------------------------------------------- */
+
+bool
+s2_job_room(const s2_job *j)
+{
+    return j->flying < j->limit && j->want == S2_GO;
+}
+
+/* Twice what the line holds, by the time that the first answer took and by how
+ * fast bytes have come lately. */
+static void
+grow(s2_job *j)
+{
+    int64_t now = now_us(), took = now - j->since;
+    uint64_t bytes = j->done - j->since_done, fits;
+
+    if (bytes < j->limit || took <= 0 || !j->rtt)
+        return;
+    fits = 2 * bytes * (uint64_t)j->rtt / (uint64_t)took;
+    if (fits > j->limit)
+        j->limit = fits < MOST ? (size_t)fits : MOST;
+    j->since = now;
+    j->since_done = j->done;
+}
+
+void
+s2_job_moved(s2_job *j, size_t bytes)
+{
+    j->done += bytes;
+    grow(j);
+}
+
+/* --- lanes --------------------------------------------------------------- */
+
+static s2_sftp *
+sftp_of(const s2_op *op)
+{
+    return (s2_sftp *)op->self;
+}
+
+static void
+drop_lane(s2_op *op, s2_job *j)
+{
+    if (!j->lane && !j->opening)
+        return;
+    s2_lane_drop(op, j->lane, j->lane && !j->reads && !j->opening);
+    j->lane = NULL;
+    j->opening = false;
+    sftp_of(op)->lanes--;
+    s2_session_wake_all(S2_SESSION(op));
+}
+
+static bool
+take_idle(s2_op *op, s2_job *j)
+{
+    s2_sftp *sftp = sftp_of(op);
+
+    while ((j->lane = sftp->idle)) {
+        sftp->idle = j->lane->next;
+        if (!libssh2_channel_eof(j->lane->talk.raw))
+            break;
+        drop_lane(op, j); /* the server has ended it meanwhile */
+    }
+    return j->lane;
+}
+
+/* Keep it for the next job, if nobody will answer any more. */
+static void
+leave_lane(s2_op *op, s2_job *j)
+{
+    s2_sftp *sftp = sftp_of(op);
+
+    if (!j->lane)
+        return;
+    if (j->lane->flying || j->lane->ended || S2_SESSION(op)->dead) {
+        drop_lane(op, j);
+        return;
+    }
+    j->lane->next = sftp->idle;
+    sftp->idle = j->lane;
+    j->lane = NULL;
+    s2_session_wake_all(S2_SESSION(op));
+}
+
+int
+s2_lanes_finish(s2_sftp *sftp)
+{
+    while (sftp->idle) {
+        s2_lane *l = sftp->idle;
+        int rc = libssh2_channel_free(l->talk.raw);
+
+        if (rc == LIBSSH2_ERROR_EAGAIN)
+            return rc;
+        sftp->idle = l->next;
+        sftp->lanes--;
+        s2_lane_free(l);
+    }
+    return 0;
+}
+
+void
+s2_lanes_drop(s2_op *op)
+{
+    s2_sftp *sftp = sftp_of(op);
+
+    while (sftp->idle) {
+        s2_lane *l = sftp->idle;
+
+        sftp->idle = l->next;
+        sftp->lanes--;
+        s2_lane_drop(op, l, false);
+    }
+}
+
+static int
+open_lane(s2_op *op, s2_job *j)
+{
+    int rc;
+
+    if (!j->opening && (take_idle(op, j) || sftp_of(op)->lanes >= LANES))
+        return 0; /* else one is waited for, out of the session's scope */
+    if (!j->opening)
+        sftp_of(op)->lanes++;
+    j->opening = true;
+    if ((rc = s2_lane_open(op, &j->lane)) == LIBSSH2_ERROR_EAGAIN)
+        return rc;
+    if (rc)
+        drop_lane(op, j);
+    j->opening = false;
+    return rc;
+}
+
+/* --- turns --------------------------------------------------------------- */
+
+/* Give up; what may be told to the server goes with the lane. */
+static void
+settle(s2_op *op, int rc)
+{
+    s2_job *j = op->state;
+
+    (void)rc;
+    op->state = NULL;
+    if (!j)
+        return;
+    if (j->lane && !j->opening && !S2_SESSION(op)->dead) {
+        s2_lane_forget(j->lane);
+        j->undo(j);
+    }
+    drop_lane(op, j);
+    j->free(j);
+}
+
+int
+s2_job_begin(s2_op *op, s2_job *(*make)(s2_op *))
+{
+    s2_job *j = op->state;
+
+    if (!j && !(j = op->state = make(op)))
+        return s2_op_fail(op, &s2_no_memory);
+    if (!j->limit) {
+        j->limit = LEAST;
+        j->piece = S2_PIECE;
+    }
+    return open_lane(op, j);
+}
+
+static int
+lane_step(s2_op *op)
+{
+    return open_lane(op, op->state);
+}
+
+/* It has failed: is there still something to wait for?  What has been asked
+ * for and is no longer wanted is not, if it is much. */
+static bool
+waits(const s2_job *j)
+{
+    return j->lane->flying && !(j->reads && j->flying > LITTLE);
+}
+
+static int
+end(s2_op *op, s2_job *j)
+{
+    s2_error *err = j->failed;
+
+    leave_lane(op, j);
+    if (!err)
+        return 0;
+    j->failed = NULL;
+    return s2_op_fail(op, err);
+}
+
+static int
+run_step(s2_op *op)
+{
+    s2_job *j = op->state;
+    uint64_t from = j->done;
+
+    j->want = S2_GO;
+    if (!j->lane && !take_idle(op, j)) {
+        if (sftp_of(op)->lanes < LANES) {
+            j->want = S2_LANE;
+            return 0;
+        }
+        op->why = ": other transfers of this SFTP are not over";
+        return LIBSSH2_ERROR_EAGAIN;
+    }
+    for (;;) {
+        int turned = s2_lane_turn(op, j->lane), worked;
+
+        op->wait_fd = -1;
+        if (turned < 0)
+            return turned;
+        if (j->asked && !j->rtt && turned) {
+            j->since = now_us();
+            j->rtt = j->since - j->asked;
+        }
+        worked = j->lane->greeted ? j->work(op, j) : 0;
+        op->done = (size_t)j->done;
+        if (!j->asked && j->lane->flying)
+            j->asked = now_us();
+        if (j->failed && j->want != S2_DONE && !waits(j))
+            j->want = S2_DONE;
+        if (j->want == S2_DONE)
+            return end(op, j);
+        if (j->tells && j->done != j->told && s2_now() >= j->tell_at)
+            j->want = S2_TELL;
+        if (j->want != S2_GO)
+            return 0;
+        if (!turned && !worked)
+            return LIBSSH2_ERROR_EAGAIN;
+        if (j->done - from > BUDGET) {
+            op->more = true;
+            return LIBSSH2_ERROR_EAGAIN;
+        }
+    }
+}
+
+/* --- calls --------------------------------------------------------------- */
+
+static bool
+tell(s2_job *j, const s2_calls *calls)
+{
+    s2_value args[] = {
+        {.kind = S2_NUMBER, .number = (int64_t)j->done},
+        {.kind = S2_NUMBER,
+         .number = (int64_t)(j->total > j->done ? j->total : j->done)}};
+
+    j->told = j->done;
+    j->tell_at = s2_now() + TELL_EVERY;
+    return calls->progress(calls->progress_ctx, args, 2, NULL);
+}
+
+static bool
+sink(s2_job *j, const s2_calls *calls)
+{
+    s2_value bytes = s2_value_lent(S2_BYTES, j->buf, j->buf_len);
+    bool done = calls->object(calls->object_ctx, &bytes, 1, NULL);
+
+    j->buf_len = 0;
+    return done;
+}
+
+static bool
+source(s2_job *j, const s2_calls *calls)
+{
+    s2_value size = {.kind = S2_NUMBER, .number = S2_BUF};
+    s2_value answer = {.kind = S2_BYTES};
+    bool done = calls->object(calls->object_ctx, &size, 1, &answer);
+
+    free(j->buf);
+    j->buf = (unsigned char *)answer.bytes.data;
+    j->buf_len = answer.bytes.len;
+    j->buf_used = 0;
+    j->buf_end = !j->buf_len;
+    return done;
+}
+
+static s2_error *
+language(s2_job *j, const s2_calls *calls)
+{
+    bool done = j->want == S2_TELL   ? tell(j, calls)
+                : j->want == S2_SINK ? sink(j, calls)
+                                     : source(j, calls);
+
+    j->want = S2_GO;
+    return done ? NULL : &s2_raised;
+}
+
+/* The job's own calls, after the first, have another step each. */
+static s2_error *
+go_on(const s2_op *op, s2_job **j, const s2_calls *calls)
+{
+    bool lane = (*j)->want == S2_LANE;
+    s2_op next = S2_OP(op->self, lane ? lane_step : run_step, op->func,
+                       lane ? op->scope : NULL, S2_ASKS | S2_MOVES);
+    s2_error *err;
+
+    if ((*j)->want != S2_GO && !lane)
+        return language(*j, calls);
+    next.path = op->path;
+    next.settle = settle;
+    next.state = *j;
+    if (lane)
+        (*j)->want = S2_GO;
+    err = s2_op_call(&next);
+    *j = next.state; /* NULL: whoever comes next has to finish it */
+    return err;
+}
+
+s2_error *
+s2_job_run(s2_op *op, const s2_calls *calls, void (*take)(s2_job *, void *),
+           void *result)
+{
+    s2_session *s = S2_SESSION(op);
+    s2_error *err;
+    s2_job *j;
+
+    op->settle = settle;
+    err = s2_op_call(op);
+    j = op->state;
+    if (!err)
+        j->tells = calls->progress != NULL;
+    while (!err && j->want != S2_DONE)
+        err = go_on(op, &j, calls);
+    if (!err && j->tells && (j->told != j->done || !j->done) && !tell(j, calls))
+        err = &s2_raised;
+    if (!err)
+        take(j, result);
+    op->state = j;
+    if (err == &s2_again && j) {
+        s2_op_owe(op);
+    } else if (j) {
+        s2_turn_lock(&s->turn);
+        settle(op, 0);
+        s2_turn_unlock(&s->turn);
+    }
+    return err;
+}

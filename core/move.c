@@ -1,0 +1,1069 @@
+/*
+ * Moves: one file from the server, or to it.
+ *
+ * Bytes come to their end in order, whatever the order of the answers: so what
+ * a transfer leaves is a beginning of the file, and can be resumed.  Until all
+ * is there it has another name.
+ */
+#include "lane.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/rand.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    NAME = 255,  /* bytes of a name, on most file systems */
+    STEP = 4096, /* what a pipe that has room takes at once (PIPE_BUF) */
+    MODE = 0777, /* of what a file may be for, that which is copied */
+};
+
+enum {
+    BEGIN,   /* nothing was asked yet */
+    LOOK,    /* what is there already? */
+    OPEN,    /* is it open? */
+    RENEW,   /* how much is there already? */
+    MOVE,    /* pieces are on their way */
+    CLOSE,   /* all was asked for */
+    RENAME,  /* has it got its own name? */
+    REPLACE, /* was what has it removed? */
+    OVER
+};
+
+/* Which answer it is. */
+enum { LINK, THERE, REAL, HANDLE, SIZE, SET, SHUT, NAMED, GONE, UNDONE };
+
+/* A read: `held` came, and waits for what is before it, then `len` more. */
+struct piece {
+    uint64_t at;
+    size_t len, asked;
+    unsigned char *held;
+    size_t held_len, used;
+    bool away, last;
+};
+
+/* --- failing ------------------------------------------------------------- */
+
+static void
+fail(s2_move *m, s2_error *err)
+{
+    if (m->failed)
+        s2_error_free(err);
+    else
+        m->failed = err;
+}
+
+/* How errors name this side's file: as it was given, or is shown. */
+static const char *
+here(const s2_move *m)
+{
+    return m->shown ? m->shown : m->local;
+}
+
+static void
+fail_here(s2_op *op, s2_move *m, int why)
+{
+    fail(m, s2_errno_error(op->func, here(m), why));
+}
+
+static void
+fail_there(s2_op *op, s2_move *m, unsigned long status)
+{
+    fail(m, s2_status_error(op->func, m->remote, status));
+}
+
+static int
+senseless(s2_op *op, s2_move *m, const char *text)
+{
+    return s2_op_fail(op, s2_error_new(S2_C_SFTPProtocolError,
+                                       LIBSSH2_ERROR_SFTP_PROTOCOL, op->func,
+                                       m->remote, "%s", text));
+}
+
+static void
+changed(s2_op *op, s2_move *m, uint64_t bytes, uint64_t of)
+{
+    fail(m, s2_error_new(S2_C_FileError, LIBSSH2_ERROR_FILE, op->func,
+                         m->put ? here(m) : m->remote,
+                         "it was changed while it was read: %llu bytes of %llu",
+                         (unsigned long long)bytes, (unsigned long long)of));
+}
+
+/* --- names --------------------------------------------------------------- */
+
+static uint64_t
+hash(const char *text)
+{
+    uint64_t h = 14695981039346656037u; /* FNV-1a */
+
+    for (; *text; text++)
+        h = (h ^ (unsigned char)*text) * 1099511628211u;
+    return h;
+}
+
+/* A name beside `path` for as long as it is not whole: the same each time for
+ * what is to be resumed, else one of its own.  NULL: no memory. */
+static char *
+beside(const char *path, bool resume)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t folder = (size_t)(name - path), len = strlen(name), cap;
+    char tail[48], *made;
+    uint64_t n = hash(name);
+
+    if (!resume)
+        RAND_bytes((unsigned char *)&n, sizeof n);
+    if (resume && len + sizeof ".part" - 1 <= NAME)
+        snprintf(tail, sizeof tail, ".part");
+    else
+        snprintf(tail, sizeof tail, ".%016llx.part", (unsigned long long)n);
+    if (len + strlen(tail) > NAME)
+        len = NAME - strlen(tail);
+    cap = folder + len + strlen(tail) + 1;
+    if ((made = malloc(cap)))
+        snprintf(made, cap, "%.*s%s", (int)(folder + len), path, tail);
+    return made;
+}
+
+s2_move *
+s2_move_new(s2_job *j, const char *remote, const char *local)
+{
+    s2_move *m = calloc(1, sizeof *m);
+
+    if (!m)
+        return NULL;
+    m->job = j;
+    m->options = j->options;
+    m->dir = AT_FDCWD;
+    m->fd = -1;
+    if (!(m->remote = strdup(remote)) ||
+        (local && !(m->local = strdup(local)))) {
+        s2_move_free(m);
+        return NULL;
+    }
+    return m;
+}
+
+void
+s2_move_free(s2_move *m)
+{
+    if (!m)
+        return;
+    if (m->own_fd && m->fd >= 0)
+        close(m->fd);
+    for (size_t i = 0; i < m->cap; i++)
+        free(m->ring[i].held);
+    free(m->ring);
+    free(m->remote);
+    free(m->remote_temp);
+    free(m->local);
+    free(m->local_temp);
+    free(m->shown);
+    free(m->real);
+    s2_error_free(m->failed);
+    free(m);
+}
+
+bool
+s2_move_over(const s2_move *m)
+{
+    return m->state == OVER;
+}
+
+/* --- the local side ------------------------------------------------------ */
+
+/* May it be read or written now?  A file always may. */
+static bool
+ready(s2_op *op, const s2_move *m, int events)
+{
+    struct pollfd p = {.fd = m->fd, .events = (short)events};
+
+    if (m->regular || poll(&p, 1, 0) > 0)
+        return true;
+    op->wait_fd = m->fd;
+    op->wait_directions = events == POLLIN ? LIBSSH2_SESSION_BLOCK_INBOUND
+                                           : LIBSSH2_SESSION_BLOCK_OUTBOUND;
+    return false;
+}
+
+/* Hand on what came: how much was taken, which is less where it has to wait. */
+static size_t
+sink(s2_op *op, s2_move *m, const unsigned char *src, size_t len)
+{
+    s2_job *j = m->job;
+    size_t done = 0;
+
+    if (m->object) {
+        done = S2_BUF - j->buf_len < len ? S2_BUF - j->buf_len : len;
+        memcpy(j->buf + j->buf_len, src, done);
+        if ((j->buf_len += done) == S2_BUF)
+            j->want = S2_SINK;
+    }
+    while (!m->object && done < len && ready(op, m, POLLOUT)) {
+        size_t most = m->regular || len - done < STEP ? len - done : STEP;
+        ssize_t n = write(m->fd, src + done, most);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            break;
+        if (n < 0) {
+            fail_here(op, m, errno);
+            break;
+        }
+        done += (size_t)n;
+    }
+    m->moved += done;
+    s2_job_moved(j, done);
+    return done;
+}
+
+/* Read what is to be put: a count, 0 where nothing is there now, or it has
+ * `ended`. */
+static size_t
+source(s2_op *op, s2_move *m, unsigned char *dst, size_t len)
+{
+    s2_job *j = m->job;
+    size_t done = 0;
+
+    if (m->object) {
+        done = j->buf_len - j->buf_used;
+        done = done < len ? done : len;
+        memcpy(dst, j->buf + j->buf_used, done);
+        j->buf_used += done;
+        m->ended = !done && j->buf_end;
+        if (!done && !m->ended)
+            j->want = S2_SOURCE;
+    }
+    while (!m->object && done < len && !m->ended && ready(op, m, POLLIN)) {
+        ssize_t n = read(m->fd, dst + done, len - done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            break;
+        if (n < 0) {
+            fail_here(op, m, errno);
+            break;
+        }
+        m->ended = !n;
+        done += (size_t)n;
+        if (!m->regular)
+            break;
+    }
+    m->moved += done;
+    return done;
+}
+
+/* What is there already under the local name.  A link is followed, but not in
+ * a tree, where it is replaced. */
+static bool
+look_here(s2_op *op, s2_move *m)
+{
+    struct stat st;
+    bool link;
+    char *real;
+
+    if (fstatat(m->dir, m->local, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return true;
+    link = S_ISLNK(st.st_mode);
+    if (link && m->plain)
+        return true;
+    if (link && stat(m->local, &st) < 0) {
+        m->options |= S2_DIRECT; /* what it names is not there */
+        return true;
+    }
+    if (S_ISDIR(st.st_mode)) {
+        fail_here(op, m, EISDIR);
+        return false;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        m->options |= S2_DIRECT;
+        return true;
+    }
+    m->there.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS;
+    m->there.permissions = st.st_mode;
+    if (link) {
+        if (!(real = realpath(m->local, NULL))) {
+            fail_here(op, m, errno);
+            return false;
+        }
+        free(m->local);
+        m->local = real;
+    }
+    return true;
+}
+
+static bool
+is_regular(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* How much of the file an earlier transfer has left, if it still counts. */
+static uint64_t
+left(s2_move *m, uint64_t size, int64_t mtime)
+{
+    bool old = (m->attrs.flags & LIBSSH2_SFTP_ATTR_ACMODTIME) &&
+               mtime < (int64_t)m->attrs.mtime;
+
+    return old || size > m->attrs.filesize ? 0 : size;
+}
+
+/* Open what is to be written, once it is known what for. */
+static bool
+open_here(s2_op *op, s2_move *m)
+{
+    bool direct = m->options & S2_DIRECT, resume = m->options & S2_RESUME;
+    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY;
+    mode_t mode = m->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS
+                      ? (m->attrs.permissions & MODE) | 0600
+                      : 0666;
+    struct stat st;
+    const char *name;
+
+    if (!direct && !m->local_temp &&
+        !(m->local_temp = beside(m->local, resume))) {
+        fail(m, &s2_no_memory);
+        return false;
+    }
+    name = direct ? m->local : m->local_temp;
+    if (!direct)
+        flags |= O_NOFOLLOW | (resume ? 0 : O_EXCL);
+    else if (m->plain)
+        flags |= O_NOFOLLOW;
+    m->fd = openat(m->dir, name, flags | O_NONBLOCK, mode);
+    if (m->fd < 0 || fstat(m->fd, &st) < 0) {
+        fail_here(op, m, errno);
+        return false;
+    }
+    m->own_fd = m->made = true;
+    m->regular = S_ISREG(st.st_mode);
+    if (!m->regular)
+        return true;
+    m->moved = resume ? left(m, (uint64_t)st.st_size, st.st_mtime) : 0;
+    if (((uint64_t)st.st_size > m->moved &&
+         ftruncate(m->fd, (off_t)m->moved) < 0) ||
+        lseek(m->fd, (off_t)m->moved, SEEK_SET) < 0) {
+        fail_here(op, m, errno);
+        return false;
+    }
+    return true;
+}
+
+bool
+s2_preserve(int fd, const s2_attrs *a)
+{
+    struct timespec times[] = {{.tv_sec = (time_t)a->atime},
+                               {.tv_sec = (time_t)a->mtime}};
+
+    return (!(a->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) ||
+            fchmod(fd, a->permissions & MODE) == 0) &&
+           (!(a->flags & LIBSSH2_SFTP_ATTR_ACMODTIME) ||
+            futimens(fd, times) == 0);
+}
+
+/* All is there: its mode, its times and its name.  A device's are its own. */
+static void
+close_here(s2_op *op, s2_move *m)
+{
+    bool done = true;
+
+    if (!m->own_fd)
+        return;
+    if (m->regular && (m->options & S2_PRESERVE))
+        done = s2_preserve(m->fd, &m->attrs);
+    else if (m->local_temp && m->there.flags)
+        done = fchmod(m->fd, m->there.permissions & 07777) == 0;
+    if (!done)
+        fail_here(op, m, errno);
+    m->own_fd = false;
+    if (close(m->fd) < 0 && errno != EINTR)
+        fail_here(op, m, errno);
+    m->fd = -1;
+    if (!m->failed && m->local_temp &&
+        renameat(m->dir, m->local_temp, m->dir, m->local) < 0)
+        fail_here(op, m, errno);
+    m->made = m->failed;
+}
+
+/* --- asking -------------------------------------------------------------- */
+
+static int on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r);
+static int on_data(s2_op *op, void *owner, uint64_t tag, const s2_reply *r);
+static int on_ack(s2_op *op, void *owner, uint64_t tag, const s2_reply *r);
+
+static unsigned char *
+ask(s2_move *m, int type, const void *str, size_t len, size_t more, int what)
+{
+    unsigned char *to =
+        s2_ask(m->job->lane, type, str, len, more, on_reply, m, (uint64_t)what);
+
+    if (to)
+        m->flying++;
+    return to;
+}
+
+static unsigned char *
+ask_path(s2_move *m, int type, const char *path, size_t more, int what)
+{
+    return ask(m, type, path, strlen(path), more, what);
+}
+
+static unsigned char *
+ask_file(s2_move *m, int type, size_t more, int what)
+{
+    return ask(m, type, m->handle, m->handle_len, more, what);
+}
+
+static const char *
+name_there(const s2_move *m)
+{
+    return m->remote_temp ? m->remote_temp : m->remote;
+}
+
+static bool
+ask_open(s2_move *m)
+{
+    bool resume = m->options & S2_RESUME;
+    unsigned long flags = LIBSSH2_FXF_READ;
+    s2_attrs attrs = {0};
+    unsigned char body[4 + S2_ATTRS_MOST], *to;
+    size_t len;
+
+    if (m->put) {
+        flags = LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT;
+        if (!resume)
+            flags |= m->remote_temp ? LIBSSH2_FXF_EXCL : LIBSSH2_FXF_TRUNC;
+        if (m->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) {
+            attrs.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS;
+            attrs.permissions = m->attrs.permissions & MODE;
+        }
+    }
+    len = (size_t)(s2_put_attrs(put_u32(body, flags), &attrs) - body);
+    if (!(to = ask_path(m, FXP_OPEN, name_there(m), len, HANDLE)))
+        return false;
+    memcpy(to, body, len);
+    m->state = OPEN;
+    return true;
+}
+
+static bool
+ask_set(s2_move *m, const s2_attrs *attrs)
+{
+    unsigned char body[S2_ATTRS_MOST], *to;
+    size_t len = (size_t)(s2_put_attrs(body, attrs) - body);
+
+    if (!(to = ask_file(m, FXP_FSETSTAT, len, SET)))
+        return false;
+    memcpy(to, body, len);
+    return true;
+}
+
+static bool
+ask_rename(s2_move *m)
+{
+    static const char extension[] = "posix-rename@openssh.com";
+    const char *from = m->remote_temp, *to = m->remote;
+    size_t from_len = strlen(from), to_len = strlen(to);
+    unsigned char *body;
+
+    if (m->job->lane->posix_rename) {
+        body = ask(m, FXP_EXTENDED, extension, sizeof extension - 1,
+                   8 + from_len + to_len, NAMED);
+        if (body)
+            put_string(put_string(body, from, from_len), to, to_len);
+    } else if ((body = ask_path(m, FXP_RENAME, from, 4 + to_len, NAMED))) {
+        put_string(body, to, to_len);
+    }
+    return body;
+}
+
+/* --- reads --------------------------------------------------------------- */
+
+static struct piece *
+piece_of(const s2_move *m, size_t number)
+{
+    return &m->ring[number & (m->cap - 1)];
+}
+
+static bool
+ask_piece(s2_move *m, size_t number)
+{
+    struct piece *p = piece_of(m, number);
+    unsigned char *to = s2_ask(m->job->lane, FXP_READ, m->handle, m->handle_len,
+                               12, on_data, m, number);
+
+    if (!to)
+        return false;
+    put_u32(s2_put_u64(to, p->at + (p->held_len - p->used)), p->len);
+    p->away = true;
+    p->asked = p->len;
+    m->flying++;
+    m->job->flying += p->len;
+    return true;
+}
+
+/* One more read at the end. */
+static bool
+add_piece(s2_move *m)
+{
+    if (m->past - m->first == m->cap) {
+        size_t cap = m->cap ? m->cap * 2 : 4;
+        struct piece *ring = calloc(cap, sizeof *ring);
+
+        if (!ring) {
+            fail(m, &s2_no_memory);
+            return false;
+        }
+        for (size_t i = m->first; i != m->past; i++)
+            ring[i & (cap - 1)] = *piece_of(m, i);
+        free(m->ring);
+        m->ring = ring;
+        m->cap = cap;
+    }
+    *piece_of(m, m->past) = (struct piece){.at = m->at, .len = m->job->piece};
+    if (!ask_piece(m, m->past))
+        return false;
+    m->at += m->job->piece;
+    m->past++;
+    return true;
+}
+
+static bool
+hold(s2_move *m, struct piece *p, cursor data)
+{
+    unsigned char *more;
+
+    if (!data.left)
+        return true;
+    if (p->used) {
+        memmove(p->held, p->held + p->used, p->held_len - p->used);
+        p->held_len -= p->used;
+        p->used = 0;
+    }
+    if (!(more = realloc(p->held, p->held_len + data.left))) {
+        fail(m, &s2_no_memory);
+        return false;
+    }
+    memcpy(more + p->held_len, data.at, data.left);
+    p->held = more;
+    p->held_len += data.left;
+    return true;
+}
+
+/* Can bytes be handed on? */
+static bool
+open_for(const s2_move *m)
+{
+    return m->object || m->fd >= 0;
+}
+
+static int
+on_data(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
+{
+    s2_move *m = owner;
+    struct piece *p = piece_of(m, (size_t)tag);
+    size_t asked = p->asked, got;
+    cursor body = r->body, data;
+
+    m->flying--;
+    m->job->flying -= asked;
+    p->away = false;
+    if (m->failed || m->undone || m->ended)
+        return 0;
+    if (r->type == FXP_STATUS && r->status == LIBSSH2_FX_EOF) {
+        p->last = true;
+        p->len = 0;
+        return 0;
+    }
+    if (r->type == FXP_STATUS) {
+        fail_there(op, m, r->status);
+        return 0;
+    }
+    data = take_string(&body);
+    if (r->type != FXP_DATA || !data.at || !data.left || data.left > asked)
+        return senseless(op, m, "the server gives other data than was asked");
+    got = data.left;
+    p->len -= got;
+    /* A server may give less at once, always: then it is not asked for more. */
+    if (p->held_len && m->job->piece > p->held_len)
+        m->job->piece = p->held_len > STEP ? p->held_len : STEP;
+    if ((size_t)tag == m->first && !p->held_len && open_for(m)) {
+        size_t n = sink(op, m, data.at, data.left);
+
+        p->at += n;
+        take(&data, n);
+    }
+    if (!m->failed && hold(m, p, data) && p->len)
+        ask_piece(m, (size_t)tag); /* else later, when it is the first */
+    return 0;
+}
+
+/* What has come is handed on, as far as it is in order. */
+static bool
+deliver(s2_op *op, s2_move *m)
+{
+    bool moved = false;
+
+    while (open_for(m) && m->first != m->past && !m->ended && !m->failed) {
+        struct piece *p = piece_of(m, m->first);
+
+        if (p->used < p->held_len) {
+            size_t n = sink(op, m, p->held + p->used, p->held_len - p->used);
+
+            p->used += n;
+            p->at += n;
+            moved |= n > 0;
+            if (p->used < p->held_len)
+                break;
+        }
+        p->used = p->held_len = 0;
+        if (!p->away && p->len)
+            ask_piece(m, m->first);
+        if (p->away || p->len)
+            break;
+        moved = true;
+        free(p->held);
+        p->held = NULL;
+        if (p->last)
+            m->ended = true;
+        m->first++;
+    }
+    return moved;
+}
+
+static bool
+read_on(s2_op *op, s2_move *m)
+{
+    bool moved = deliver(op, m), sized;
+
+    sized = m->known && (m->attrs.flags & LIBSSH2_SFTP_ATTR_SIZE);
+    while (!m->ended && !m->failed && s2_job_room(m->job)) {
+        /* At the size that was told, one read has to find the end. */
+        if (sized && m->at >= m->attrs.filesize && m->first != m->past &&
+            piece_of(m, m->past - 1)->at >= m->attrs.filesize)
+            break;
+        if (!add_piece(m))
+            break;
+        moved = true;
+    }
+    return moved;
+}
+
+/* --- writes -------------------------------------------------------------- */
+
+static int
+on_ack(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
+{
+    s2_move *m = owner;
+
+    m->flying--;
+    m->job->flying -= (size_t)tag;
+    if (r->type != FXP_STATUS)
+        return senseless(op, m, "the server does not say what came of a write");
+    if (r->status)
+        fail_there(op, m, r->status);
+    else
+        s2_job_moved(m->job, (size_t)tag);
+    return 0;
+}
+
+static bool
+write_on(s2_op *op, s2_move *m)
+{
+    bool moved = false;
+
+    while (!m->ended && !m->failed && s2_job_room(m->job)) {
+        size_t most = m->job->piece, n;
+        unsigned char *to = s2_ask(m->job->lane, FXP_WRITE, m->handle,
+                                   m->handle_len, 12 + most, on_ack, m, 0);
+
+        if (!to)
+            break;
+        if (!(n = source(op, m, to + 12, most))) {
+            s2_ask_not(m->job->lane);
+            break;
+        }
+        put_u32(s2_put_u64(to, m->at), n);
+        s2_ask_less(m->job->lane, most - n, n);
+        m->at += n;
+        m->flying++;
+        m->job->flying += n;
+        moved = true;
+    }
+    return moved || m->ended;
+}
+
+/* --- answers ------------------------------------------------------------- */
+
+/* How much is there of what is to be written: go on behind it. */
+static void
+renew_there(s2_op *op, s2_move *m, const s2_attrs *have)
+{
+    uint64_t size = have->flags & LIBSSH2_SFTP_ATTR_SIZE ? have->filesize : 0;
+    uint64_t from = m->regular ? left(m, size, (int64_t)have->mtime) : 0;
+
+    if (size > from && !ask_set(m, &(s2_attrs){.flags = LIBSSH2_SFTP_ATTR_SIZE,
+                                               .filesize = from}))
+        fail(m, &s2_no_memory);
+    if (from && lseek(m->fd, (off_t)from, SEEK_CUR) < 0)
+        fail_here(op, m, errno);
+    m->at = m->moved = from;
+    m->job->done += from;
+}
+
+static void
+learn(s2_op *op, s2_move *m, const s2_attrs *attrs)
+{
+    m->attrs = *attrs;
+    m->known = true;
+    if (attrs->flags & LIBSSH2_SFTP_ATTR_SIZE)
+        m->job->total += attrs->filesize;
+    if (m->local && open_here(op, m)) {
+        m->at = m->state == RENEW ? m->moved : m->at;
+        m->job->done += m->moved;
+    }
+}
+
+/* The file is open on the server. */
+static void
+opened(s2_op *op, s2_move *m)
+{
+    bool resume = (m->options & S2_RESUME) && (m->put || m->local);
+
+    m->state = resume ? RENEW : MOVE;
+    if (resume || (!m->put && !m->known)) {
+        if (!ask_file(m, FXP_FSTAT, 0, SIZE))
+            fail(m, &s2_no_memory);
+    } else if (!m->put && m->local) {
+        open_here(op, m);
+    }
+}
+
+/* SFTP's answers, by what was asked. */
+static int
+on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
+{
+    s2_move *m = owner;
+    bool good = r->type != FXP_STATUS || !r->status;
+    cursor c = r->body;
+    s2_attrs attrs = {0};
+
+    m->flying--;
+    switch (tag) {
+    case LINK:
+    case THERE:
+    case SIZE:
+        if (r->type == FXP_ATTRS)
+            s2_take_attrs(&c, &attrs);
+        if (!c.at || (good && r->type != FXP_ATTRS))
+            return senseless(op, m, "the server's attributes make no sense");
+        if (tag == LINK)
+            m->link = LIBSSH2_SFTP_S_ISLNK(attrs.permissions);
+        else if (tag == THERE)
+            m->there = attrs;
+        else if (m->failed || m->undone)
+            break;
+        else if (m->put)
+            renew_there(op, m, &attrs);
+        else
+            learn(op, m, &attrs);
+        if (tag == SIZE)
+            m->state = MOVE;
+        break;
+    case REAL:
+        if (r->type == FXP_NAME && take_u32(&c) == 1) {
+            cursor name = take_string(&c);
+
+            if (name.at && !memchr(name.at, '\0', name.left))
+                m->real = strndup((const char *)name.at, name.left);
+        }
+        break;
+    case HANDLE:
+        if (r->type == FXP_HANDLE) {
+            cursor handle = take_string(&c);
+
+            if (!handle.at || handle.left > S2_HANDLE)
+                return senseless(op, m, "the server's handle is too long");
+            memcpy(m->handle, handle.at, handle.left);
+            m->handle_len = handle.left;
+            m->made = m->put;
+            if (m->undone)
+                ask_file(m, FXP_CLOSE, 0, UNDONE);
+            else
+                opened(op, m);
+            break;
+        }
+        if (good)
+            return senseless(op, m, "the server gives no handle");
+        fail_there(op, m, r->status);
+        break;
+    case SET:
+        if (!good && (m->options & S2_PRESERVE))
+            fail_there(op, m, r->status);
+        break;
+    case SHUT:
+        if (!good && m->put)
+            fail_there(op, m, r->status);
+        break;
+    case NAMED:
+        if (good)
+            m->state = OVER;
+        else if (m->job->lane->posix_rename || m->replacing)
+            fail_there(op, m, r->status);
+        else if (!ask_path(m, FXP_REMOVE, m->remote, 0, GONE))
+            fail(m, &s2_no_memory);
+        m->replacing = true; /* a server may refuse a name that is there */
+        break;
+    case GONE:
+        if (!m->failed && !m->undone && !ask_rename(m))
+            fail(m, &s2_no_memory);
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+/* --- from the server ----------------------------------------------------- */
+
+static bool
+fell_short(const s2_move *m)
+{
+    const s2_attrs *a = &m->attrs;
+
+    return (a->flags & LIBSSH2_SFTP_ATTR_SIZE) && m->moved < a->filesize &&
+           (!(a->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) ||
+            LIBSSH2_SFTP_S_ISREG(a->permissions));
+}
+
+static int
+get_work(s2_op *op, s2_move *m)
+{
+    switch (m->state) {
+    case BEGIN:
+        if (m->local && !look_here(op, m))
+            return 1;
+        if (m->fd >= 0)
+            m->regular = is_regular(m->fd);
+        return ask_open(m);
+    case MOVE:
+        if (!m->ended)
+            return read_on(op, m);
+        if (m->object && m->job->buf_len) {
+            m->job->want = S2_SINK;
+            return 1;
+        }
+        if (!m->known || m->flying || !ask_file(m, FXP_CLOSE, 0, SHUT))
+            return 0;
+        m->closed = true;
+        m->state = CLOSE;
+        if (fell_short(m))
+            changed(op, m, m->moved, m->attrs.filesize);
+        else
+            close_here(op, m);
+        return 1;
+    case CLOSE:
+        if (!m->flying)
+            m->state = OVER;
+        return !m->flying;
+    default:
+        return 0;
+    }
+}
+
+/* --- to the server ------------------------------------------------------- */
+
+/* Open what is to be read, and see what it is. */
+static bool
+open_source(s2_op *op, s2_move *m)
+{
+    struct stat st;
+    int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, why = 0;
+
+    if (m->object)
+        return true;
+    if (m->local) {
+        m->fd = openat(m->dir, m->local, flags | (m->plain ? O_NOFOLLOW : 0));
+        m->own_fd = m->fd >= 0;
+    }
+    if (m->fd < 0 || fstat(m->fd, &st) < 0)
+        why = errno;
+    else if (S_ISDIR(st.st_mode))
+        why = EISDIR;
+    if (why) {
+        fail_here(op, m, why);
+        return false;
+    }
+    m->regular = S_ISREG(st.st_mode);
+    m->attrs = (s2_attrs){.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS |
+                                   LIBSSH2_SFTP_ATTR_ACMODTIME,
+                          .permissions = st.st_mode & MODE,
+                          .atime = (unsigned long)st.st_atime,
+                          .mtime = (unsigned long)st.st_mtime};
+    if (m->regular) {
+        off_t at = lseek(m->fd, 0, SEEK_CUR);
+
+        m->attrs.flags |= LIBSSH2_SFTP_ATTR_SIZE;
+        m->attrs.filesize = at < st.st_size ? (uint64_t)(st.st_size - at) : 0;
+        m->job->total += m->attrs.filesize;
+    }
+    return true;
+}
+
+/* What is there under the remote name decides where the bytes go first. */
+static void
+decide(s2_op *op, s2_move *m)
+{
+    unsigned long mode = m->there.permissions;
+    bool there = m->there.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS;
+
+    if (there && LIBSSH2_SFTP_S_ISDIR(mode)) {
+        fail(m, s2_errno_error(op->func, m->remote, EISDIR));
+        return;
+    }
+    if (m->link && m->real && there) {
+        free(m->remote);
+        m->remote = m->real;
+        m->real = NULL;
+    } else if (m->link) {
+        m->options |= S2_DIRECT;
+    }
+    if (there && !LIBSSH2_SFTP_S_ISREG(mode))
+        m->options |= S2_DIRECT;
+}
+
+static bool
+look_there(s2_move *m)
+{
+    m->state = LOOK;
+    return ask_path(m, FXP_LSTAT, m->remote, 0, LINK) &&
+           ask_path(m, FXP_STAT, m->remote, 0, THERE) &&
+           ask_path(m, FXP_REALPATH, m->remote, 0, REAL);
+}
+
+static bool
+begin_put(s2_move *m)
+{
+    if (!(m->options & S2_DIRECT) && !m->remote_temp &&
+        !(m->remote_temp = beside(m->remote, m->options & S2_RESUME))) {
+        fail(m, &s2_no_memory);
+        return false;
+    }
+    return ask_open(m);
+}
+
+/* The mode and the times that the file is to have. */
+static s2_attrs
+wanted(const s2_move *m)
+{
+    s2_attrs a = m->attrs;
+
+    if (m->options & S2_PRESERVE) {
+        a.flags &= LIBSSH2_SFTP_ATTR_PERMISSIONS | LIBSSH2_SFTP_ATTR_ACMODTIME;
+        return a;
+    }
+    a = m->there;
+    a.flags &= m->remote_temp ? LIBSSH2_SFTP_ATTR_PERMISSIONS : 0;
+    a.permissions &= 07777;
+    return a;
+}
+
+static int
+finish_put(s2_op *op, s2_move *m)
+{
+    s2_attrs a = wanted(m);
+
+    if (m->regular && m->moved < m->attrs.filesize) {
+        changed(op, m, m->moved, m->attrs.filesize);
+        return 1;
+    }
+    if (a.flags && !m->set && !ask_set(m, &a))
+        return 0;
+    m->set = true;
+    if (!ask_file(m, FXP_CLOSE, 0, SHUT))
+        return 0;
+    m->closed = true;
+    m->state = CLOSE;
+    return 1;
+}
+
+static int
+put_work(s2_op *op, s2_move *m)
+{
+    switch (m->state) {
+    case BEGIN:
+        if (!m->known && !open_source(op, m))
+            return 1;
+        m->known = true;
+        if (m->plain || (m->options & S2_DIRECT))
+            return begin_put(m);
+        if (!look_there(m))
+            fail(m, &s2_no_memory);
+        return 1;
+    case LOOK:
+        if (m->flying)
+            return 0;
+        decide(op, m);
+        return m->failed || begin_put(m);
+    case MOVE:
+        return m->ended ? finish_put(op, m) : write_on(op, m);
+    case CLOSE:
+        if (m->flying)
+            return 0;
+        m->state = m->remote_temp ? RENAME : OVER;
+        if (m->remote_temp && !ask_rename(m))
+            m->state = CLOSE;
+        return m->state != CLOSE;
+    default:
+        return 0;
+    }
+}
+
+/* --- both ---------------------------------------------------------------- */
+
+/* Nothing of it shall stay, but what can be resumed.  What is asked for may
+ * never be answered. */
+void
+s2_move_undo(s2_move *m)
+{
+    bool keep = m->options & S2_RESUME;
+
+    if (m->undone || m->state == OVER)
+        return;
+    m->undone = true;
+    if (m->handle_len && !m->closed)
+        ask_file(m, FXP_CLOSE, 0, UNDONE);
+    if (m->put && m->remote_temp && m->state >= OPEN && !keep)
+        ask_path(m, FXP_REMOVE, m->remote_temp, 0, UNDONE);
+    if (!m->put && m->made && m->local_temp && !keep)
+        unlinkat(m->dir, m->local_temp, 0);
+}
+
+int
+s2_move_work(s2_op *op, s2_move *m)
+{
+    int worked = 0;
+
+    if (m->state == OVER)
+        return 0;
+    if (!m->failed)
+        worked = m->put ? put_work(op, m) : get_work(op, m);
+    if (!m->failed)
+        return worked;
+    worked = !m->undone;
+    s2_move_undo(m);
+    if (m->flying)
+        return worked;
+    m->state = OVER;
+    s2_job_fail(m->job, m->failed);
+    m->failed = NULL;
+    return 1;
+}

@@ -1,0 +1,146 @@
+/*
+ * SFTP's transfers of one file: the jobs that have one move.
+ */
+#include "lane.h"
+
+#include <stdlib.h>
+
+enum { OPTIONS, FD, OBJECT }; /* an op's n[] */
+
+typedef struct transfer {
+    s2_job job;
+    s2_move *move;
+} transfer;
+
+static int
+transfer_work(s2_op *op, s2_job *j)
+{
+    s2_move *m = ((transfer *)j)->move;
+    int worked = s2_move_work(op, m);
+
+    if (s2_move_over(m) && !j->failed)
+        j->want = S2_DONE;
+    return worked;
+}
+
+static void
+transfer_undo(s2_job *j)
+{
+    s2_move_undo(((transfer *)j)->move);
+}
+
+static void
+transfer_free(s2_job *j)
+{
+    s2_move_free(((transfer *)j)->move);
+    s2_error_free(j->failed);
+    free(j->buf);
+    free(j);
+}
+
+static s2_job *
+transfer_new(s2_op *op, bool put)
+{
+    transfer *t = calloc(1, sizeof *t);
+    s2_move *m;
+
+    if (!t)
+        return NULL;
+    t->job = (s2_job){.work = transfer_work,
+                      .undo = transfer_undo,
+                      .free = transfer_free,
+                      .options = (int)op->n[OPTIONS],
+                      .reads = !put};
+    t->move = m = s2_move_new(&t->job, op->b[0].p, op->b[1].p);
+    if (m) {
+        m->put = put;
+        m->object = op->n[OBJECT];
+        m->fd = (int)op->n[FD];
+        if (m->object && !put && !(t->job.buf = malloc(S2_BUF)))
+            m = NULL;
+    }
+    if (m)
+        return &t->job;
+    transfer_free(&t->job);
+    return NULL;
+}
+
+static s2_job *
+new_get(s2_op *op)
+{
+    return transfer_new(op, false);
+}
+
+static s2_job *
+new_put(s2_op *op)
+{
+    return transfer_new(op, true);
+}
+
+static int
+get_step(s2_op *op)
+{
+    return s2_job_begin(op, new_get);
+}
+
+static int
+put_step(s2_op *op)
+{
+    return s2_job_begin(op, new_put);
+}
+
+static void
+take_bytes(s2_job *j, void *result)
+{
+    *(uint64_t *)result = j->done;
+}
+
+static s2_error *
+call(s2_op *op, const char *remote, const char *local, int fd, int options,
+     const s2_calls *calls, uint64_t *result)
+{
+    s2_op_text(op, 0, remote);
+    s2_op_text(op, 1, local);
+    op->path = remote;
+    op->n[OPTIONS] = options;
+    op->n[FD] = fd;
+    op->n[OBJECT] = calls->object != NULL;
+    if (!!local + (fd >= 0) + !!calls->object != 1)
+        return s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE, op->func,
+                            remote,
+                            "a path, a descriptor or an object, one of them");
+    return s2_job_run(op, calls, take_bytes, result);
+}
+
+static int
+options_of(bool resume, bool temporary, bool preserve)
+{
+    return (resume ? S2_RESUME : 0) | (temporary ? 0 : S2_DIRECT) |
+           (preserve ? S2_PRESERVE : 0);
+}
+
+s2_error *
+s2_sftp_get(s2_sftp *sftp, const char *remote, const char *local, int fd,
+            s2_call_fn object, void *object_ctx, s2_call_fn progress,
+            void *progress_ctx, bool resume, bool temporary, bool preserve,
+            uint64_t *result)
+{
+    s2_op op = S2_OP(sftp, get_step, "get", &sftp->obj.session->scope, 0);
+
+    return call(&op, remote, local, fd, options_of(resume, temporary, preserve),
+                &(s2_calls){progress, object, progress_ctx, object_ctx},
+                result);
+}
+
+s2_error *
+s2_sftp_put(s2_sftp *sftp, const char *local, const char *remote, int fd,
+            s2_call_fn object, void *object_ctx, s2_call_fn progress,
+            void *progress_ctx, bool resume, bool temporary, bool preserve,
+            uint64_t *result)
+{
+    s2_op op = S2_OP(sftp, put_step, "put", &sftp->obj.session->scope, 0);
+
+    return call(&op, remote, local, fd, options_of(resume, temporary, preserve),
+                &(s2_calls){progress, object, progress_ctx, object_ctx},
+                result);
+}
