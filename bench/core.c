@@ -34,7 +34,7 @@ get(s2_sftp *sftp)
 
     check(s2_sftp_open(sftp, remote, LIBSSH2_FXF_READ, 0, &file));
     do {
-        check(s2_file_read(file, buffer, GET, &n));
+        check(s2_file_read(file, buffer, size, &n));
         keep(fd, buffer, n);
         total += (long long)n;
     } while (n);
@@ -50,14 +50,14 @@ put(s2_sftp *sftp)
     int fd = here(O_RDONLY);
     s2_file *file;
     size_t n;
-    ssize_t size;
+    ssize_t came;
     long long total = 0;
 
     check(s2_sftp_open(
         sftp, remote, LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC,
         0600, &file));
-    while ((size = read(fd, buffer, PUT)) > 0) {
-        check(s2_file_write(file, buffer, (size_t)size, &n));
+    while ((came = read(fd, buffer, size)) > 0) {
+        check(s2_file_write(file, buffer, (size_t)came, &n));
         total += (long long)n;
     }
     check(s2_file_close(file));
@@ -77,7 +77,7 @@ execute(s2_session *s)
         check(s2_session_open_session(s, &channel));
         check(s2_channel_execute(channel, "true"));
         do
-            check(s2_channel_read(channel, 0, buffer, GET, &n));
+            check(s2_channel_read(channel, 0, buffer, size, &n));
         while (n);
         check(s2_channel_close(channel));
         check(s2_channel_wait_closed(channel));

@@ -74,7 +74,7 @@ get(LIBSSH2_SFTP *sftp)
     ssize_t n;
 
     check("open", !file);
-    while ((n = libssh2_sftp_read(file, buffer, GET)) > 0) {
+    while ((n = libssh2_sftp_read(file, buffer, size)) > 0) {
         keep(fd, buffer, (size_t)n);
         total += n;
     }
@@ -92,13 +92,13 @@ put(LIBSSH2_SFTP *sftp)
         0600);
     int fd = here(O_RDONLY);
     long long total = 0;
-    ssize_t size;
+    ssize_t came;
 
     check("open", !file);
-    while ((size = read(fd, buffer, PUT)) > 0)
-        for (ssize_t done = 0; done < size;) {
+    while ((came = read(fd, buffer, size)) > 0)
+        for (ssize_t done = 0; done < came;) {
             ssize_t n =
-                libssh2_sftp_write(file, buffer + done, (size_t)(size - done));
+                libssh2_sftp_write(file, buffer + done, (size_t)(came - done));
 
             check("write", n < 0);
             done += n;
@@ -131,7 +131,7 @@ list(LIBSSH2_SFTP *sftp)
     int n;
 
     check("open", !dir);
-    while ((n = libssh2_sftp_readdir(dir, buffer, GET, &attributes)) > 0)
+    while ((n = libssh2_sftp_readdir(dir, buffer, size, &attributes)) > 0)
         entries++;
     check("read", n < 0);
     libssh2_sftp_closedir(dir);
@@ -164,7 +164,7 @@ execute(void)
     for (long i = 0; i < count; i++) {
         LIBSSH2_CHANNEL *channel = started("true");
 
-        while (libssh2_channel_read(channel, buffer, GET) > 0)
+        while (libssh2_channel_read(channel, buffer, size) > 0)
             ;
         ended(channel);
     }
@@ -182,7 +182,7 @@ stream(void)
     snprintf(command, sizeof command, "head -c %lldM /dev/zero",
              (long long)count);
     channel = started(command);
-    while ((n = libssh2_channel_read(channel, buffer, GET)) > 0)
+    while ((n = libssh2_channel_read(channel, buffer, size)) > 0)
         total += n;
     check("read", n < 0);
     ended(channel);
@@ -200,8 +200,8 @@ scp(void)
     check("scp", !channel);
     while (total < info.st_size) {
         long long left = info.st_size - total;
-        ssize_t n = libssh2_channel_read(channel, buffer,
-                                         left < GET ? (size_t)left : GET);
+        ssize_t n = libssh2_channel_read(
+            channel, buffer, left < (long long)size ? (size_t)left : size);
 
         check("read", n <= 0);
         keep(fd, buffer, (size_t)n);

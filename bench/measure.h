@@ -9,13 +9,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MIB = 1 << 20, GET = MIB, PUT = 4 * MIB }; /* buffers: the best sizes */
+enum { MIB = 1 << 20, MOST = 8 * MIB };
 
 static const char *work, *remote, *local;
 static long count; /* MiB, or how often */
 static double wall, cpu;
 static long base;
-static char buffer[PUT];
+static char buffer[MOST];
+static size_t size = MIB; /* of it, what is used */
 
 static double
 seconds(clockid_t clock)
@@ -88,15 +89,15 @@ here(int flags)
 }
 
 static void
-keep(int fd, const char *data, size_t size)
+keep(int fd, const char *data, size_t left)
 {
-    while (size) {
-        ssize_t n = write(fd, data, size);
+    while (left) {
+        ssize_t n = write(fd, data, left);
 
         if (n < 0)
             fail(local, "cannot be written");
         data += n;
-        size -= (size_t)n;
+        left -= (size_t)n;
     }
 }
 
@@ -113,6 +114,10 @@ arguments(int argc, char **argv, const char *version, const char *works)
     count = atol(argv[2]);
     remote = argv[3];
     local = argv[4];
+    if (getenv("BENCH_BUFFER"))
+        size = (size_t)atol(env("BENCH_BUFFER"));
+    if (!size || size > MOST)
+        fail("BENCH_BUFFER", "no such size");
 }
 
 #endif

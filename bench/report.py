@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 COLUMNS = ["round", "work", "cipher", "delay", "count", "program", "build",
            "key", "value"]
-OURS = ("C", "C core", "Python", "Ruby")
+OURS = ("C", "C 256k", "C 4M", "C core", "Python", "Ruby")
 OPENSSH = ("sftp", "scp", "ssh")
 UNITS = {"get": "MiB", "put": "MiB", "stream": "MiB", "scp": "MiB",
          "big": "MiB", "exec": "times `true`", "connect": "connections",
@@ -342,8 +342,14 @@ def absences(samples):
                f" {', '.join(values)}")
     for (name, _), values in notes["left out"].items():
         yield f"- {name}: {values[0]}"
+    same = defaultdict(lambda: defaultdict(list))
     for (cell, who), why in samples.failed.items():
-        yield f"- {on(*who)}, {title(cell)}: {why}"
+        same[why][on(*who)].append(title(cell))
+    for why, those in same.items():
+        for work in sorted({"; ".join(cells) for cells in those.values()}):
+            names = [n for n, cells in those.items()
+                     if "; ".join(cells) == work]
+            yield f"- {', '.join(names)} ({work}): {why}"
 
 
 def on(name, build):

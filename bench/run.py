@@ -14,6 +14,7 @@ import csv
 import json
 import os
 import platform
+import re
 import resource
 import shutil
 import signal
@@ -38,6 +39,7 @@ ENTRIES = 10_000
 FILES = 4096
 SLOW = 20  # seconds from which on a program's work is done once only
 TRANSFERS = ("get", "put", "stream", "scp")
+MEASURE = ("C", "C 256k", "C 4M")
 SIZES = {"": None, " 32k": 32 * KIB, " 1M": MIB}
 PYPI = ["ssh_python", "paramiko", "asyncssh", "parallel_ssh"]
 
@@ -124,7 +126,10 @@ def ours(opts, build, folder):
     """The programs of one build of ours."""
     python = [sys.executable, HERE / "peers/python.py"]
     ruby = [opts.ruby, HERE / "peers/ruby.rb"]
-    yield Program("C", [folder / "bench/bench-loop"], build=build)
+    for end, size in {"": MIB, " 256k": 256 * KIB, " 4M": 4 * MIB}.items():
+        yield Program(f"C{end}", [folder / "bench/bench-loop"],
+                      {"BENCH_BUFFER": str(size)}, build,
+                      ("get", "put") if end else ())
     yield Program("C core", [folder / "bench/bench-core"], build=build)
     for name, argv, env, loop in (
             ("Python", python, {"PYTHONPATH": folder / "python"},
@@ -188,7 +193,7 @@ def ask(program):
 def find(opts, samples):
     """The programs that can be had; what cannot is said."""
     wanted = [group for group in candidates(opts)
-              if not opts.peer or group[0].name == "C"
+              if not opts.peer or group[0].name in MEASURE
               or any(group[0].name.startswith(p) for p in opts.peer)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         answers = [*pool.map(lambda group: [ask(p) for p in group], wanted)]
@@ -206,10 +211,12 @@ def find(opts, samples):
 
 
 def last_line(text):
-    """What went wrong, of what was said; Ruby says whence after it."""
+    """What went wrong, of what was said; Ruby says where before it, and
+    whence after it."""
     lines = [line for line in text.strip().splitlines()
              if not line.lstrip().startswith("from ")]
-    return (lines or ["it said nothing"])[-1][:200]
+    return re.sub(r"^\S+:\d+:in `.*?': ", "",
+                  (lines or ["it said nothing"])[-1])[:200]
 
 
 # --- where it is kept -------------------------------------------------------
