@@ -501,8 +501,8 @@ def main():
             samples.note("machine", f"libssh2, {build}", text)
     size = max((cell.count * 3 * MIB for cell in cells(opts)
                 if cell.work in ("get", "put", "scp", "big")), default=0)
-    with tempfile.TemporaryDirectory(prefix="ssh2-bench-",
-                                     dir=scratch(size)) as folder:
+    with tempfile.TemporaryDirectory(
+            prefix=f"ssh2-bench-{os.getpid()}-", dir=scratch(size)) as folder:
         try:
             bench = Bench(opts, Path(folder), samples)
             bench.missing()
