@@ -37,6 +37,7 @@ MIB = 1 << 20
 KIB = 1 << 10
 ENTRIES = 10_000
 FILES = 4096
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SLOW = 20  # seconds from which on a program's work is done once only
 TRANSFERS = ("get", "put", "stream", "scp")
 MEASURE = ("C", "C 256k", "C 4M")
@@ -281,6 +282,23 @@ class Refused(Exception):
     """A program did not do what it was to."""
 
 
+class Interrupted:
+    """Ctrl-C, remembered: Python drops what it raises in some places, of
+    which fork() is one."""
+
+    seen = False
+
+    @classmethod
+    def handle(cls, *_):
+        cls.seen = True
+        raise KeyboardInterrupt
+
+    @classmethod
+    def ask(cls):
+        if cls.seen:
+            raise KeyboardInterrupt
+
+
 class Bench:
     def __init__(self, opts, root, samples):
         self.opts, self.root, self.samples = opts, root, samples
@@ -344,28 +362,31 @@ class Bench:
             if enter:
                 enter()
 
-        with open(self.root / "stderr", "w+b") as said:
+        with open(here) as took, open(self.root / "stderr", "w+b") as said:
             try:
                 self.job = subprocess.Popen(
                     [self.opts.build / "bench/bench-spawn", str(there), *argv],
                     env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                     stderr=said, pass_fds=[there], start_new_session=True,
                     preexec_fn=before)
-                os.close(there)
-                there = None
-                out, _ = self.job.communicate(timeout=self.opts.limit)
-            except subprocess.TimeoutExpired:
-                raise Refused(f"longer than {self.opts.limit} s") from None
+                out, status = self.wait(), self.job.returncode
             finally:
+                os.close(there)
                 self.kill()
-                if there is not None:
-                    os.close(there)
-                with open(here) as file:
-                    outside = file.read().split()
-            if self.job.returncode or len(outside) != 3:
+            outside = took.read().split()
+            if status or len(outside) != 3:
                 said.seek(0)
                 raise Refused(last_line(said.read().decode(errors="replace")))
         return out, outside
+
+    def wait(self):
+        """What the process printed, once it has ended."""
+        end = time.monotonic() + self.opts.limit
+        while time.monotonic() < end:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self.job.communicate(timeout=1)[0]
+            Interrupted.ask()
+        raise Refused(f"longer than {self.opts.limit} s")
 
     def kill(self):
         if self.job:
@@ -373,6 +394,7 @@ class Bench:
                 os.killpg(self.job.pid, signal.SIGKILL)
             self.job.wait()
             self.job.stdout.close()
+            self.job = None
 
     def measure(self, cell, program):
         new = cell.delay not in self.servers.ways
@@ -452,6 +474,7 @@ class Bench:
                   file=sys.stderr)
 
     def once(self, number, cell, program):
+        Interrupted.ask()
         key = cell, program.name, program.build
         if key in self.failed or key in self.late:
             return
@@ -488,8 +511,8 @@ def main():
     path = opts.out / "samples.tsv"
     if opts.report:
         return report.main([str(path)])
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    for number in ENDS:
+        signal.signal(number, Interrupted.handle)
     opts.out.mkdir(parents=True, exist_ok=True)
     samples, bench, status = Samples(path), None, 0
     for name, value in machine():
@@ -511,7 +534,7 @@ def main():
             print("bench: interrupted; what there is:", file=sys.stderr)
             status = 130
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for number in ENDS:
                 signal.signal(number, signal.SIG_IGN)
             if bench:
                 bench.kill()

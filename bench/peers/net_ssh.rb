@@ -46,7 +46,7 @@ module Peer
   end
 
   def tree_put(sftp, job)
-    sftp.upload!(job.local, job.remote)
+    sftp.upload!(job.local, job.remote, mkdir: true)
     nil
   end
 

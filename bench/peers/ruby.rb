@@ -74,4 +74,4 @@ end
 
 puts JSON.generate(main(*ARGV))
 $stdout.flush
-exit! if ARGV[1] == "sessions" # they are open still
+exit!(true) if ARGV[1] == "sessions" # they are open still
