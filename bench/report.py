@@ -244,7 +244,7 @@ def one(samples, bound, limit, cell, who, key):
         there = counterpart(samples, cell, other, against)
         use = key
         if not samples.figures(there, other, key):
-            use = f"whole_{key}"  # OpenSSH's: from outside, both
+            use = f"whole_{key}"  # told from outside only: so are both
         join = {"more": lambda a, b: a - b}.get(test)
         values = samples.ratios(cell, who, other, use, there, join)
         if there and there[3] != cell[3]:  # theirs did another number
@@ -309,7 +309,8 @@ def page(samples):
         yield "- the short form: smoke, no result"
     yield ""
     yield ("Medians, with [least most] where there are more rounds. Process:"
-           " the whole of it, measured from outside.")
+           " the whole of it, measured from outside; OpenSSH's tools less what"
+           " their connecting took.")
     yield ""
     for cell in samples.cells:
         yield from table(samples, cell)

@@ -37,6 +37,7 @@ MIB = 1 << 20
 KIB = 1 << 10
 ENTRIES = 10_000
 FILES = 4096
+LEAST = 0.001  # of a second
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SLOW = 20  # seconds from which on a program's work is done once only
 TRANSFERS = ("get", "put", "stream", "scp")
@@ -312,6 +313,7 @@ class Bench:
         self.make_files()
         self.programs = [*find(opts, samples)]
         self.done, self.failed, self.late = 0, set(), set()
+        self.connected = {}
 
     def make_files(self):
         for cell in self.cells:
@@ -396,7 +398,18 @@ class Bench:
             self.job.stdout.close()
             self.job = None
 
-    def measure(self, cell, program):
+    def connecting(self, number, cell, program, env, enter):
+        """Wall and CPU of a tool that connects and does nothing else."""
+        if cell.work == "connect":
+            return 0, 0
+        key = number, program.name, cell.cipher, cell.delay
+        if key not in self.connected:
+            _, took = self.spawn(openssh.command(
+                program.name, "nothing", 0, "-", "-", env), env, enter)
+            self.connected[key] = [*map(float, took[:2])]
+        return self.connected[key]
+
+    def measure(self, number, cell, program):
         new = cell.delay not in self.servers.ways
         where, enter = self.servers.place(cell.cipher, cell.delay)
         if new:
@@ -406,6 +419,7 @@ class Bench:
         remote, local = self.ends(cell)
         env = self.env | where | program.env
         if program.tool:
+            less = self.connecting(number, cell, program, env, enter)
             argv = openssh.command(program.name, work, cell.count,
                                    str(remote), str(local), env)
             if work == "stream":
@@ -414,7 +428,12 @@ class Bench:
             argv = [*program.argv, work, str(cell.count), remote, local]
         try:
             out, (wall, cpu, peak) = self.spawn(argv, env, enter)
-            answer = {} if program.tool else json.loads(out)
+            if program.tool:
+                took = float(wall), float(cpu)
+                answer = {key: max(a - b, LEAST) for key, a, b in
+                          zip(("wall", "cpu"), took, less, strict=True)}
+            else:
+                answer = json.loads(out)
             if local != "-":
                 self.check(cell, answer)
         finally:
@@ -480,7 +499,7 @@ class Bench:
             return
         begun = time.monotonic()
         try:
-            answer = self.measure(cell, program)
+            answer = self.measure(number, cell, program)
         except (Refused, ValueError, OSError) as err:
             self.failed.add(key)
             self.samples.sample(number, cell, program, "failed", err)

@@ -94,7 +94,7 @@ class Verdicts(unittest.TestCase):
         verdict, _ = of(found, "1.7 x faster than asyncssh")
         self.assertEqual(verdict, "not measured")
 
-    def test_tools_are_compared_from_outside(self):
+    def test_what_is_told_from_outside_only_is_compared_so(self):
         cell = ("get", "gcm", 20, 64)
         found = samples(line(1, cell, "Python", "wall", 1),
                         line(1, cell, "Python", "whole_wall", 3),
