@@ -72,7 +72,8 @@ def options(arguments=None):
     add = parser.add_argument
     add("--short", action="store_true",
         help="a look at most of it, in under two minutes: smoke, no result")
-    add("--work", action="append", choices=works, help="only this; repeatable")
+    add("--work", action="append", choices=works, metavar="WORK",
+        help=f"only this, of {', '.join(works)}; repeatable")
     add("--peer", action="append",
         help="only programs whose name begins so, and C; repeatable")
     add("--delay", action="append", type=int, choices=[0, 20, 100],

@@ -22,7 +22,8 @@ def about(tool):
         return None
     text = subprocess.run(["ssh", "-V"], capture_output=True, text=True,
                           check=False).stderr
-    return {"version": text.split(",")[0], "works": WORKS[tool]}
+    version = (text.split() or ["OpenSSH"])[0]
+    return {"version": version.strip(","), "works": WORKS[tool]}
 
 
 def options(env):
