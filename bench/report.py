@@ -155,7 +155,7 @@ def table(samples, cell):
 
 
 def label(samples, who):
-    version = samples.version(*who)
+    version = samples.version(*who).partition(",")[0]
     if is_ours(who[0]) or version in ("", who[0]):
         return who[0]
     return f"{who[0]} ({version})"
@@ -303,7 +303,7 @@ def page(samples):
     versions = [f"{name} {values[0]}" for (name, build), values
                 in notes["version"].items() if build == "source"
                 and not is_ours(name) and name[-1] not in "kM"]
-    yield f"- peers: {', '.join(versions)}"
+    yield f"- peers: {'; '.join(versions)}"
     yield f"- rounds: {rounds(samples)}"
     if any(v == ["short"] for v in notes["machine"].values()):
         yield "- the short form: smoke, no result"

@@ -7,7 +7,10 @@ module Peer
   extend self
 
   def about
-    Net::SSH::Version::STRING
+    others = %w[net-sftp net-scp].map do |name|
+      "#{name} #{Gem::Specification.find_by_name(name).version}"
+    end
+    [Net::SSH::Version::STRING, *others].join(", ")
   end
 
   def log_in

@@ -17,6 +17,7 @@ from ssh2.sftp import (
     LIBSSH2_FXF_WRITE,
     LIBSSH2_SFTP_S_IFDIR,
 )
+from ssh2.utils import version
 
 from bench import MIB, SERVER
 
@@ -26,7 +27,7 @@ SOCKETS = []
 
 
 def about():
-    return ssh2.__version__
+    return f"{ssh2.__version__}, libssh2 {os.fsdecode(version())}"
 
 
 def log_in():
