@@ -7,9 +7,14 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+
+typedef struct {
+    int fd;
+    LIBSSH2_SESSION *ssh;
+} login;
 
 static LIBSSH2_SESSION *session;
-static char buffer[MIB];
 
 static void
 check(const char *what, int failed)
@@ -36,105 +41,233 @@ tcp(const char *host, const char *port)
     return fd;
 }
 
-static void
+static login
 log_in(void)
 {
     const char *user = env("SSH2_USER");
+    int fd = tcp(env("SSH2_HOST"), env("SSH2_PORT"));
 
-    if (libssh2_init(0) || !(session = libssh2_session_init()))
+    if (!(session = libssh2_session_init()))
         fail("libssh2", "cannot begin");
-    if (cipher) {
-        check(cipher, libssh2_session_method_pref(
-                          session, LIBSSH2_METHOD_CRYPT_CS, cipher));
-        check(cipher, libssh2_session_method_pref(
-                          session, LIBSSH2_METHOD_CRYPT_SC, cipher));
-    }
-    check("handshake", libssh2_session_handshake(
-                           session, tcp(env("SSH2_HOST"), env("SSH2_PORT"))));
+    check("handshake", libssh2_session_handshake(session, fd));
     check("log in", libssh2_userauth_publickey_fromfile_ex(
                         session, user, (unsigned)strlen(user), NULL,
                         env("SSH2_KEY"), NULL));
+    return (login){fd, session};
 }
 
 static void
+log_out(login to)
+{
+    libssh2_session_disconnect(to.ssh, "done");
+    libssh2_session_free(to.ssh);
+    close(to.fd);
+}
+
+static long long
 get(LIBSSH2_SFTP *sftp)
 {
     LIBSSH2_SFTP_HANDLE *file =
-        libssh2_sftp_open(sftp, path, LIBSSH2_FXF_READ, 0);
+        libssh2_sftp_open(sftp, remote, LIBSSH2_FXF_READ, 0);
+    int fd = here(O_WRONLY | O_CREAT | O_TRUNC);
     long long total = 0;
     ssize_t n;
 
     check("open", !file);
-    begin();
-    while ((n = libssh2_sftp_read(file, buffer, sizeof buffer)) > 0)
+    while ((n = libssh2_sftp_read(file, buffer, size)) > 0) {
+        keep(fd, buffer, (size_t)n);
         total += n;
+    }
     check("read", n < 0);
     libssh2_sftp_close(file);
-    end();
-    if (total != (long long)count * MIB)
-        fail(path, "not as long as it should be");
+    close(fd);
+    return total;
 }
 
-static void
+static long long
 put(LIBSSH2_SFTP *sftp)
 {
     LIBSSH2_SFTP_HANDLE *file = libssh2_sftp_open(
-        sftp, path, LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC,
+        sftp, remote, LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC,
         0600);
+    int fd = here(O_RDONLY);
+    long long total = 0;
+    ssize_t came;
 
     check("open", !file);
-    begin();
-    for (long i = 0; i < count; i++)
-        for (size_t done = 0; done < sizeof buffer;) {
+    while ((came = read(fd, buffer, size)) > 0)
+        for (ssize_t done = 0; done < came;) {
             ssize_t n =
-                libssh2_sftp_write(file, buffer + done, sizeof buffer - done);
+                libssh2_sftp_write(file, buffer + done, (size_t)(came - done));
 
             check("write", n < 0);
-            done += (size_t)n;
+            done += n;
+            total += n;
         }
     check("close", libssh2_sftp_close(file));
-    end();
+    close(fd);
+    return total;
+}
+
+static long long
+stats(LIBSSH2_SFTP *sftp)
+{
+    char path[4096];
+    LIBSSH2_SFTP_ATTRIBUTES attributes;
+
+    for (long i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "%s/e%05ld", remote, i);
+        check("stat", libssh2_sftp_stat(sftp, path, &attributes));
+    }
+    return count;
+}
+
+static long long
+list(LIBSSH2_SFTP *sftp)
+{
+    LIBSSH2_SFTP_HANDLE *dir = libssh2_sftp_opendir(sftp, remote);
+    LIBSSH2_SFTP_ATTRIBUTES attributes;
+    long long entries = 0;
+    int n;
+
+    check("open", !dir);
+    while ((n = libssh2_sftp_readdir(dir, buffer, size, &attributes)) > 0)
+        entries++;
+    check("read", n < 0);
+    libssh2_sftp_closedir(dir);
+    return entries;
+}
+
+static LIBSSH2_CHANNEL *
+started(const char *command)
+{
+    LIBSSH2_CHANNEL *channel = libssh2_channel_open_session(session);
+
+    check("open", !channel);
+    check("execute", libssh2_channel_exec(channel, command));
+    return channel;
 }
 
 static void
-run(void)
+ended(LIBSSH2_CHANNEL *channel)
+{
+    check("close", libssh2_channel_close(channel));
+    check("wait", libssh2_channel_wait_closed(channel));
+    if (libssh2_channel_get_exit_status(channel))
+        fail("the command", "failed");
+    libssh2_channel_free(channel);
+}
+
+static long long
+execute(void)
+{
+    for (long i = 0; i < count; i++) {
+        LIBSSH2_CHANNEL *channel = started("true");
+
+        while (libssh2_channel_read(channel, buffer, size) > 0)
+            ;
+        ended(channel);
+    }
+    return count;
+}
+
+static long long
+stream(void)
+{
+    char command[64];
+    LIBSSH2_CHANNEL *channel;
+    long long total = 0;
+    ssize_t n;
+
+    snprintf(command, sizeof command, "head -c %lldM /dev/zero",
+             (long long)count);
+    channel = started(command);
+    while ((n = libssh2_channel_read(channel, buffer, size)) > 0)
+        total += n;
+    check("read", n < 0);
+    ended(channel);
+    return total;
+}
+
+static long long
+scp(void)
+{
+    libssh2_struct_stat info;
+    LIBSSH2_CHANNEL *channel = libssh2_scp_recv2(session, remote, &info);
+    int fd = here(O_WRONLY | O_CREAT | O_TRUNC);
+    long long total = 0;
+
+    check("scp", !channel);
+    while (total < info.st_size) {
+        long long left = info.st_size - total;
+        ssize_t n = libssh2_channel_read(
+            channel, buffer, left < (long long)size ? (size_t)left : size);
+
+        check("read", n <= 0);
+        keep(fd, buffer, (size_t)n);
+        total += n;
+    }
+    libssh2_channel_free(channel);
+    close(fd);
+    return total;
+}
+
+/* Connections one after the other, or all at once and left open. */
+static void
+connections(int stay)
 {
     begin();
     for (long i = 0; i < count; i++) {
-        LIBSSH2_CHANNEL *channel = libssh2_channel_open_session(session);
+        login to = log_in();
 
-        check("open", !channel);
-        check("execute", libssh2_channel_exec(channel, "true"));
-        while (libssh2_channel_read(channel, buffer, sizeof buffer) > 0)
-            ;
-        check("close", libssh2_channel_close(channel));
-        check("wait", libssh2_channel_wait_closed(channel));
-        if (libssh2_channel_get_exit_status(channel))
-            fail("true", "failed");
-        libssh2_channel_free(channel);
+        if (!stay)
+            log_out(to);
     }
-    end();
+    end(count);
+}
+
+static const struct {
+    const char *name;
+    long long (*run)(void);
+    long long (*sftp)(LIBSSH2_SFTP *);
+} works[] = {
+    {"exec", execute, NULL}, {"stream", stream, NULL}, {"scp", scp, NULL},
+    {"get", NULL, get},      {"put", NULL, put},       {"stat", NULL, stats},
+    {"list", NULL, list},
+};
+
+static void
+run(login to)
+{
+    for (size_t i = 0; i < sizeof works / sizeof works[0]; i++) {
+        LIBSSH2_SFTP *sftp = NULL;
+
+        if (strcmp(work, works[i].name) != 0)
+            continue;
+        if (works[i].sftp)
+            check("sftp", !(sftp = libssh2_sftp_init(to.ssh)));
+        begin();
+        end(sftp ? works[i].sftp(sftp) : works[i].run());
+        if (sftp)
+            libssh2_sftp_shutdown(sftp);
+        log_out(to);
+        return;
+    }
+    fail(work, "is none of mine");
 }
 
 int
 main(int argc, char **argv)
 {
-    arguments(argc, argv);
-    log_in();
-    if (!strcmp(work, "exec")) {
-        run();
-    } else {
-        LIBSSH2_SFTP *sftp = libssh2_sftp_init(session);
-
-        check("sftp", !sftp);
-        if (!strcmp(work, "get"))
-            get(sftp);
-        else
-            put(sftp);
-        libssh2_sftp_shutdown(sftp);
-    }
-    libssh2_session_disconnect(session, "done");
-    libssh2_session_free(session);
+    if (libssh2_init(0))
+        fail("libssh2", "cannot begin");
+    arguments(argc, argv, libssh2_version(0),
+              "\"exec\", \"stream\", \"scp\", \"get\", \"put\", \"stat\","
+              " \"list\", \"connect\", \"sessions\"");
+    if (!strcmp(work, "connect") || !strcmp(work, "sessions"))
+        connections(*work == 's');
+    else
+        run(log_in());
     libssh2_exit();
     return 0;
 }
