@@ -22,7 +22,11 @@ channel_finish(s2_obj *obj)
 static void
 channel_destroy(s2_obj *obj)
 {
-    s2_scp_free(((s2_channel *)obj)->scp);
+    s2_channel *ch = (s2_channel *)obj;
+
+    s2_scp_free(ch->scp);
+    s2_kept_free(&ch->kept[0]);
+    s2_kept_free(&ch->kept[1]);
 }
 
 const s2_type s2_channel_type = {"channel", channel_finish, channel_destroy, 4};
@@ -199,9 +203,16 @@ static int
 read_step(s2_op *op)
 {
     s2_scp *scp = SCP(op);
-    ssize_t n = scp ? s2_scp_read(op, scp)
-                    : libssh2_channel_read_ex(S2_CHANNEL(op), (int)op->n[0],
-                                              op->dst, op->cap);
+    s2_kept *kept = &((s2_channel *)op->self)->kept[op->n[0] != 0];
+    ssize_t n;
+
+    if (kept->len && (!op->n[0] || op->n[0] == SSH_EXTENDED_DATA_STDERR)) {
+        op->r[0] = (int64_t)s2_kept_take(kept, op->dst, op->cap);
+        return 0;
+    }
+    n = scp ? s2_scp_read(op, scp)
+            : libssh2_channel_read_ex(S2_CHANNEL(op), (int)op->n[0], op->dst,
+                                      op->cap);
 
     if (n == LIBSSH2_ERROR_EAGAIN && atomic_load(&op->self->closed))
         return s2_op_fail(op,
@@ -313,10 +324,19 @@ s2_channel_write(s2_channel *ch, int stream_id, const void *buf, size_t len,
 static int
 flush_step(s2_op *op)
 {
+    s2_kept *kept = ((s2_channel *)op->self)->kept;
+
     if (((s2_channel *)op->self)->scp)
         return 0; /* its bytes are the file's, and the server's last word */
     op->r[0] = libssh2_channel_flush_ex(S2_CHANNEL(op), (int)op->n[0]);
-    return op->r[0] < 0 ? (int)op->r[0] : 0;
+    if (op->r[0] < 0)
+        return (int)op->r[0];
+    for (int i = 0; i < 2; i++)
+        if (op->n[0] == LIBSSH2_CHANNEL_FLUSH_ALL || (op->n[0] != 0) == i) {
+            op->r[0] += (int64_t)(kept[i].len - kept[i].used);
+            s2_kept_free(&kept[i]);
+        }
+    return 0;
 }
 
 s2_error *
@@ -340,8 +360,11 @@ static int
 eof_step(s2_op *op)
 {
     s2_scp *scp = SCP(op);
+    s2_kept *kept = ((s2_channel *)op->self)->kept;
 
     op->r[0] = (scp && s2_scp_over(scp)) || libssh2_channel_eof(S2_CHANNEL(op));
+    if (op->r[0] == 1 && (kept[0].len || kept[1].len))
+        op->r[0] = 0;
     return op->r[0] < 0 ? (int)op->r[0] : 0;
 }
 

@@ -131,6 +131,17 @@ int64_t s2_now(void); /* monotonic, in milliseconds */
 /* poll() both; S2_READY, S2_TIMED_OUT, or S2_RAISED for EINTR. */
 int s2_poll(int fd, int wake_fd, int directions, int timeout_ms);
 
+/* --- descriptors of this side: local.c ----------------------------------- */
+
+typedef struct s2_op s2_op;
+
+/* For a step: how many bytes it took, or gave; where it is to be waited for the
+ * op says so.  `why` is errno, or 0. */
+size_t s2_fd_write(s2_op *op, int fd, bool regular, const void *src, size_t len,
+                   int *why);
+size_t s2_fd_read(s2_op *op, int fd, bool regular, void *dst, size_t len,
+                  bool *ended, int *why);
+
 /* --- turns: wait.c ------------------------------------------------------- */
 
 /* A lock in order of arrival, so that no thread of two starves. */
@@ -237,7 +248,7 @@ enum {
     S2_MOVES = 4096,    /* bytes that move start its timeout anew */
 };
 
-typedef struct s2_op {
+struct s2_op {
     int (*step)(struct s2_op *op); /* one try: >= 0, EAGAIN or an error */
     /* A result that nobody took: undo or keep it.  NULL: nothing to do. */
     void (*settle)(struct s2_op *op, int rc);
@@ -281,7 +292,7 @@ typedef struct s2_op {
     bool owed;   /* and was told to call again: keep the result for it */
     int rc;
     struct s2_op *next;
-} s2_op;
+};
 
 #define S2_FAILED (-10000) /* a step's rc: the error is in op->error */
 
@@ -431,11 +442,21 @@ s2_error *s2_scp_end(s2_channel *ch);
 
 /* --- the other classes --------------------------------------------------- */
 
+/* Bytes of a stream that were read and not handed on; drain.c. */
+typedef struct s2_kept {
+    char *data;
+    size_t used, len, cap;
+} s2_kept;
+
+void s2_kept_free(s2_kept *k);
+size_t s2_kept_take(s2_kept *k, void *dst, size_t cap);
+
 struct s2_channel {
     s2_obj obj;
     LIBSSH2_CHANNEL *raw;
     s2_scope reading, writing;
-    s2_scp *scp; /* or NULL */
+    s2_scp *scp;     /* or NULL */
+    s2_kept kept[2]; /* output, error output */
 };
 
 struct s2_listener {

@@ -10,16 +10,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/rand.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-    NAME = 255,  /* bytes of a name, on most file systems */
-    STEP = 4096, /* what a pipe that has room takes at once (PIPE_BUF) */
-    MODE = 0777, /* of what a file may be for, that which is copied */
+    NAME = 255,   /* bytes of a name, on most file systems */
+    LEAST = 4096, /* bytes of a read, whatever a server gives at once */
+    MODE = 0777,  /* of what a file may be for, that which is copied */
 };
 
 enum {
@@ -176,26 +175,13 @@ s2_move_over(const s2_move *m)
 
 /* --- the local side ------------------------------------------------------ */
 
-/* May it be read or written now?  A file always may. */
-static bool
-ready(s2_op *op, const s2_move *m, int events)
-{
-    struct pollfd p = {.fd = m->fd, .events = (short)events};
-
-    if (m->regular || poll(&p, 1, 0) > 0)
-        return true;
-    op->wait_fd = m->fd;
-    op->wait_directions = events == POLLIN ? LIBSSH2_SESSION_BLOCK_INBOUND
-                                           : LIBSSH2_SESSION_BLOCK_OUTBOUND;
-    return false;
-}
-
 /* Hand on what came: how much was taken, which is less where it has to wait. */
 static size_t
 sink(s2_op *op, s2_move *m, const unsigned char *src, size_t len)
 {
     s2_job *j = m->job;
     size_t done = 0;
+    int why = 0;
 
     if (m->object) {
         done = S2_BUF - j->buf_len < len ? S2_BUF - j->buf_len : len;
@@ -203,20 +189,10 @@ sink(s2_op *op, s2_move *m, const unsigned char *src, size_t len)
         if ((j->buf_len += done) == S2_BUF)
             j->want = S2_SINK;
     }
-    while (!m->object && done < len && ready(op, m, POLLOUT)) {
-        size_t most = m->regular || len - done < STEP ? len - done : STEP;
-        ssize_t n = write(m->fd, src + done, most);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            break;
-        if (n < 0) {
-            fail_here(op, m, errno);
-            break;
-        }
-        done += (size_t)n;
-    }
+    if (!m->object)
+        done = s2_fd_write(op, m->fd, m->regular, src, len, &why);
+    if (why)
+        fail_here(op, m, why);
     m->moved += done;
     s2_job_moved(j, done);
     return done;
@@ -229,6 +205,7 @@ source(s2_op *op, s2_move *m, unsigned char *dst, size_t len)
 {
     s2_job *j = m->job;
     size_t done = 0;
+    int why = 0;
 
     if (m->object) {
         done = j->buf_len - j->buf_used;
@@ -239,22 +216,10 @@ source(s2_op *op, s2_move *m, unsigned char *dst, size_t len)
         if (!done && !m->ended)
             j->want = S2_SOURCE;
     }
-    while (!m->object && done < len && !m->ended && ready(op, m, POLLIN)) {
-        ssize_t n = read(m->fd, dst + done, len - done);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            break;
-        if (n < 0) {
-            fail_here(op, m, errno);
-            break;
-        }
-        m->ended = !n;
-        done += (size_t)n;
-        if (!m->regular)
-            break;
-    }
+    if (!m->object)
+        done = s2_fd_read(op, m->fd, m->regular, dst, len, &m->ended, &why);
+    if (why)
+        fail_here(op, m, why);
     m->moved += done;
     return done;
 }
@@ -594,7 +559,7 @@ on_data(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     p->len -= got;
     /* A server may give less at once, always: then it is not asked for more. */
     if (p->held_len && m->job->piece > p->held_len)
-        m->job->piece = p->held_len > STEP ? p->held_len : STEP;
+        m->job->piece = p->held_len > LEAST ? p->held_len : LEAST;
     if ((size_t)tag == m->first && !p->held_len && open_for(m)) {
         size_t n = sink(op, m, data.at, data.left);
 

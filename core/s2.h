@@ -940,6 +940,36 @@ s2_error *s2_channel_subsystem(s2_channel *ch, const char *subsystem);
 s2_error *s2_channel_read(s2_channel *ch, int stream_id, void *dst, size_t cap,
                           size_t *len);
 /*
+ * Read all of both streams, to their ends.
+ *
+ * Where it does not come to its end what was read stays with the channel: the
+ * next read has it, and the next read_all() all.
+ *
+ * Units      `limit` is the most bytes of both, 0: any number.
+ * Blocking   until both have ended; bytes that come start the timeout anew.
+ * Returns    the output and the error output, as bytes.
+ * Errors     BufferTooSmallError: more than `limit`; BadUseError: SCP's.
+ * Source     RFC 4254 5.2
+ */
+s2_error *s2_channel_read_all(s2_channel *ch, size_t limit, s2_buf *output,
+                              s2_buf *errors);
+/*
+ * Hand on all of both streams as they come, to their ends.
+ *
+ * Units      `fd` and `stderr_fd` are descriptors, -1: none; `object` and
+ *            `stderr_object` are called with bytes.  What goes to neither is
+ *            thrown away.
+ * Blocking   until both have ended; bytes that come start the timeout anew.
+ * Returns    how many bytes were handed on, or thrown away.
+ * Errors     FileError, with errno: what was not written stays with the
+ *            channel, for the next read; BadUseError: SCP's.
+ * Source     RFC 4254 5.2
+ */
+s2_error *s2_channel_pump(s2_channel *ch, int fd, int stderr_fd,
+                          s2_call_fn object, void *object_ctx,
+                          s2_call_fn stderr_object, void *stderr_object_ctx,
+                          uint64_t *result);
+/*
  * Write all of `buf` to a stream.
  *
  * Units      `stream_id` is 0, or SSH_EXTENDED_DATA_STDERR.

@@ -77,6 +77,7 @@
 %apply (s2_call_fn CALL_OR_NONE, void *CTX) {
     (s2_call_fn callback, void *ctx_or_none),
     (s2_call_fn object, void *object_ctx),
+    (s2_call_fn stderr_object, void *stderr_object_ctx),
     (s2_call_fn progress, void *progress_ctx)
 };
 
@@ -92,7 +93,7 @@
 %apply uint64_t *RESULT { uint64_t *result };
 %apply s2_buf *BYTES {
     s2_buf *bytes, s2_buf *name, s2_buf *longname, s2_buf *errmsg,
-    s2_buf *language
+    s2_buf *language, s2_buf *output, s2_buf *errors
 };
 %apply s2_buf *TEXT { s2_buf *text };
 %apply s2_list *TEXTS { s2_list *texts };

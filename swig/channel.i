@@ -37,6 +37,12 @@ typedef struct s2_channel {
         {
             return s2_channel_read($self, stream_id, size, cap, len);
         }
+        s2_error *read_all(size_t limit = 67108864, s2_buf *output = NULL,
+                           s2_buf *errors = NULL);
+        s2_error *pump(int fd = -1, int stderr_fd = -1,
+                       s2_call_fn object = NULL, void *object_ctx = NULL,
+                       s2_call_fn stderr_object = NULL,
+                       void *stderr_object_ctx = NULL, uint64_t *result = NULL);
         s2_error *write_0(const void *buf, size_t len, size_t *written)
         {
             return s2_channel_write($self, 0, buf, len, written);

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import binding
+from ._ends import end
 from ._handle import Handle, adopt, deprecated
 
 if TYPE_CHECKING:
@@ -30,6 +31,30 @@ class Channel(Handle, binding.Channel):
         if isinstance(out, int):
             return out
         return (0, *(item or b"" for item in out))
+
+    def read_all(  # type: ignore[override]
+        self, limit: int = 67_108_864
+    ) -> tuple[bytes, bytes] | Any:
+        """All of the output and of the error output, to their ends.
+
+        limit is the most bytes of both.  Where it does not come to its end,
+        the next read has what was read.
+        """
+        return super().read_all(limit)
+
+    def pump(  # type: ignore[override]
+        self, stdout: Any = None, stderr: Any = None
+    ) -> int:
+        """Hand on all of both streams as they come; how many bytes.
+
+        Each goes to a descriptor or to what has write(); None: nowhere.
+        """
+        ends: dict[str, Any] = {}
+        if stdout is not None:
+            ends |= end(stdout, "write")
+        if stderr is not None:
+            ends |= end(stderr, "write", "stderr_")
+        return super().pump(**ends)
 
     def window_read_ex(  # type: ignore[override]
         self, read_avail: int = 0, window_size_initial: int = 0

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from . import binding
+from ._ends import end
 from ._handle import Handle, adopt
 from .binding import (
     LIBSSH2_FXF_APPEND as LIBSSH2_FXF_APPEND,
@@ -81,28 +82,6 @@ class Moved(NamedTuple):
     skipped: list[str]  # links out of the tree, and what is no file
 
 
-def _end(this: Any, verb: str) -> dict[str, Any]:
-    """What C takes for a path, a descriptor, or what reads or writes."""
-    if isinstance(this, int):
-        return {"fd": this}
-    call = getattr(this, verb, None)
-    if call is None:
-        return {"local": this}
-    return {"object": call if verb == "read" else _writing(call)}
-
-
-def _writing(write: Callable[[Any], Any]) -> Callable[[bytes], None]:
-    """What writes all, whose write() may not."""
-
-    def write_all(data: bytes) -> None:
-        left = memoryview(data)
-        while left:
-            done = write(left)
-            left = left[len(left) if done is None else done :]
-
-    return write_all
-
-
 @adopt
 class SFTP(Handle, binding.SFTP):
     """An SFTP session, made by Session.sftp_init()."""
@@ -145,7 +124,7 @@ class SFTP(Handle, binding.SFTP):
             resume=resume,
             temporary=temporary,
             preserve=preserve,
-            **_end(local, "write"),
+            **end(local, "write"),
         )
 
     def put(  # type: ignore[override]
@@ -168,7 +147,7 @@ class SFTP(Handle, binding.SFTP):
             resume=resume,
             temporary=temporary,
             preserve=preserve,
-            **({"local": None} | _end(local, "read")),
+            **({"local": None} | end(local, "read")),
         )
 
     def get_tree(  # type: ignore[override]

@@ -11,6 +11,7 @@ module SSH2
   class Channel
     include Reading
     include Writing
+    include Ends
 
     # The error output of a channel, to be read.
     class Stderr
@@ -48,6 +49,8 @@ module SSH2
     private alias_method :core_eof, :eof
     private alias_method :core_write, :write
     private alias_method :core_close, :close
+    private alias_method :core_read_all, :read_all
+    private alias_method :core_pump, :pump
     %i[read write flush].each { |name| remove_method(name) } # an IO's instead
 
     # The session that opened it.
@@ -64,6 +67,32 @@ module SSH2
     # nothing.
     def eof
       core_eof && [@unread, @unread_stderr].all? { |held| held.to_s.empty? }
+    end
+
+    # :call-seq:
+    #   read_all(limit = 67_108_864)
+    #
+    # All of the output and of the error output, to their ends: two Strings of
+    # bytes. `limit` is the most bytes of both; where it does not come to its
+    # end, the next read has what was read.
+    def read_all(*args, **named)
+      both = core_read_all(*args, **named)
+      both.is_a?(Array) ? unread.zip(both).map(&:join) : both
+    end
+
+    # Hand on all of both streams as they come; how many bytes. Each goes to a
+    # descriptor or to what has `write`; nil: nowhere.
+    def pump(stdout = nil, stderr = nil)
+      ends = {}
+      ends.update(ending(stdout) { |io| writer(io) }) if stdout
+      ends.update(ending(stderr, "stderr_") { |io| writer(io) }) if stderr
+      held = unread
+      held.zip([stdout, stderr]).each do |bytes, to|
+        to = IO.for_fd(to, autoclose: false) if to.is_a?(Integer)
+        to&.write(bytes) unless bytes.empty?
+      end
+      count = core_pump(**ends)
+      count.is_a?(Integer) ? count + held.sum(&:bytesize) : count
     end
 
     # Close both ways; what has arrived can still be read.
@@ -101,6 +130,15 @@ module SSH2
 
     def inspect # :nodoc:
       "#<#{self.class} #{closed? ? 'closed' : 'open'}>"
+    end
+
+    private
+
+    # What was read ahead, of both streams, and is no longer.
+    def unread
+      held = [@unread, @unread_stderr].map { |bytes| (bytes || "").b }
+      @unread = @unread_stderr = nil
+      held
     end
   end
 end

@@ -6,6 +6,8 @@ module SSH2
   #       sftp.each(".") { |entry| puts entry.name }
   #     end
   class SFTP
+    include Ends
+
     # What File.open's modes mean here.
     MODES = {
       "r" => LIBSSH2_FXF_READ,
@@ -132,7 +134,7 @@ module SSH2
     # resumed as well; `preserve` keeps times and mode. How many bytes it has.
     def get(remote, local, progress: nil, **options, &block)
       core_get(remote, progress: progress || block,
-                       **ending(local) { |io| io.method(:write) }, **options)
+                       **ending(local) { |io| writer(io) }, **options)
     end
 
     # :call-seq:
@@ -182,28 +184,6 @@ module SSH2
 
     def moved(result)
       result.is_a?(Array) ? Moved.new(*result) : result
-    end
-
-    # What C takes for a path, a descriptor, or what reads or writes.
-    def ending(this)
-      case this
-      when Integer then { fd: this }
-      when IO then { object: yield(this) }
-      when String, nil then { local: this }
-      else
-        this.respond_to?(:to_path) ? { local: this } : { object: yield(this) }
-      end
-    end
-
-    def reader(from)
-      return ->(size) { from.read(size) || "" } unless
-        from.respond_to?(:readpartial)
-
-      lambda do |size|
-        from.readpartial(size)
-      rescue EOFError
-        ""
-      end
     end
 
     def flags_of(mode)
