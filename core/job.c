@@ -182,7 +182,7 @@ settle(s2_op *op, int rc)
     op->state = NULL;
     if (!j)
         return;
-    if (j->lane && !j->opening && !S2_SESSION(op)->dead) {
+    if (j->lane && !j->opening) {
         s2_lane_forget(j->lane);
         j->undo(j);
     }

@@ -210,7 +210,8 @@ source(s2_op *op, s2_move *m, unsigned char *dst, size_t len)
     if (m->object) {
         done = j->buf_len - j->buf_used;
         done = done < len ? done : len;
-        memcpy(dst, j->buf + j->buf_used, done);
+        if (done)
+            memcpy(dst, j->buf + j->buf_used, done);
         j->buf_used += done;
         m->ended = !done && j->buf_end;
         if (!done && !m->ended)

@@ -58,7 +58,9 @@ NAMED = {"handshake": "libssh2_session_handshake",
          "forward_cancel": "libssh2_channel_forward_cancel",
          "disconnect": "libssh2_session_disconnect",
          "scp_send64": "scp_send64: ", "scp_recv2": "scp_recv2: ",
-         "wait_eof": "libssh2_channel_wait_eof|scp_send64: "}
+         "wait_eof": "libssh2_channel_wait_eof|scp_send64: ",
+         **{name: f"{name}: " for name in
+            ("get", "put", "get_tree", "put_tree", "stat_many", "read_all")}}
 
 
 class Over(Exception):
@@ -78,6 +80,10 @@ class Talk:
         self.tmp = Path(tempfile.mkdtemp(dir=folder))
         self.dir = self.tmp / "far"
         self.dir.mkdir()
+        self.near = self.tmp / "near"
+        (self.near / "tree" / "sub").mkdir(parents=True)
+        for name in ("one", "tree/f0", "tree/f1", "tree/sub/f2"):
+            (self.near / name).write_bytes(FILE)
         self.last, self.calls, self.running = None, 0, False
 
     def ask(self, call, on=None, *args, name=None):
@@ -133,6 +139,7 @@ class Talk:
         yield self.greet
         yield self.command
         yield self.files
+        yield self.transfers
         yield self.copies
         yield self.tunnels
         yield self.bye
@@ -196,6 +203,29 @@ class Talk:
                    for n in names], [b".", b"..", b"b", b"c"], "names")
         self.do("close", "d")
         self.do("unlink", "f", b)
+
+    def transfers(self):
+        near, far = self.near, self.dir
+        self.do("put", "f", f"{near}/one", f"{far}/one")
+        self.same((far / "one").read_bytes(), FILE, "what was put")
+        self.do("get", "f", f"{far}/one", f"{near}/two")
+        self.same((near / "two").read_bytes(), FILE, "what was got")
+        self.do("put_tree", "f", f"{near}/tree", f"{far}/tree")
+        self.do("get_tree", "f", f"{far}/tree", f"{near}/back")
+        for folder in (far / "tree", near / "back"):
+            self.same({p.name: p.read_bytes() for p in folder.rglob("f*")},
+                      {name: FILE for name in ("f0", "f1", "f2")}, "a tree")
+        self.do("stat_many", "f", [f"{far}/one", f"{far}/nowhere"])
+
+    def whole(self):
+        """What has a file's own name is the file."""
+        for folder in (self.near, self.dir):
+            for path in folder.rglob("*"):
+                if path.is_file() and path.suffix != ".part" and \
+                        path.name in ("one", "two", "f0", "f1", "f2"):
+                    self.same(path.read_bytes(), FILE, f"{path} is there")
+        self.same([p.name for p in self.near.rglob("*.part")], [],
+                  "left behind")
 
     def copies(self):
         path = f"{self.dir}/scp"
@@ -262,7 +292,7 @@ class Talk:
                   names.count(",") + names.count("\n"),
                   "lines of known hosts")
         self.same({p.name for p in self.tmp.iterdir()},
-                  {"far", "known_hosts"}, "files")
+                  {"far", "near", "known_hosts"}, "files")
 
     def run(self):
         """How many parts it got through."""
@@ -275,6 +305,7 @@ class Talk:
             self.after()
         self.local()
         self.ask("close", "s")
+        self.whole()
         return done
 
 
@@ -327,10 +358,10 @@ class Worker(threading.Thread):
         talk = Talk(self.runner, self.proxy.at, link, self.suite.folder)
         try:
             done = talk.run()
-            if fault.mode in SLOW and done < 6:
+            if fault.mode in SLOW and done < 7:
                 raise Wrong("not all was done")
             self.suite.calls += talk.calls
-            if fault.mode not in SLOW and not link.struck and done < 6:
+            if fault.mode not in SLOW and not link.struck and done < 7:
                 raise Wrong("failed before its time")
         except (Wrong, Died, OSError) as why:
             text = f"{talk.last}: {why}"

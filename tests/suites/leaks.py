@@ -201,6 +201,34 @@ class Streams(Loop):
         self.do("close", "t")
 
 
+class Transfers(Loop):
+    """files and trees, got and put, and transfers that fail"""
+    count, short = 5000, 60
+
+    def begin(self):
+        super().begin()
+        self.tree = Path(self.tmp, "tree")
+        (self.tree / "sub").mkdir(parents=True)
+        for name in ("one", "two", "sub/three"):
+            (self.tree / name).write_bytes(bytes(20000))
+
+    def once(self):
+        there, here = f"{self.tmp}/there", f"{self.tmp}/here"
+        self.do("put", "f", self.path, there)
+        self.do("get", "f", there, here)
+        self.do("put_tree", "f", str(self.tree), f"{self.tmp}/a")
+        self.do("get_tree", "f", f"{self.tmp}/a", f"{self.tmp}/b")
+        self.do("list_tree", "f", f"{self.tmp}/a")
+        self.do("stat_many", "f", [there, f"{there}-"])
+        self.fails("SFTPNoSuchFileError", "get", "f", f"{there}-", here)
+        self.fails("SSH2Error", "put", "f", self.path, f"{self.tmp}/-/x")
+        self.fails("SSH2Error", "get", "f", there, "/dev/full")
+        self.do("open_session", "s", name="c")
+        self.do("execute", "c", "echo hello")
+        self.do("read_all", "c")
+        self.do("close", "c")
+
+
 class Settings(Loop):
     """callbacks, known hosts and lists, without a packet"""
     count, short = 20000, 400
@@ -222,7 +250,8 @@ class Settings(Loop):
         self.do("writeline", "k", "%e")
 
 
-LOOPS = [Connect, Dropped, Refused, Stat, Fail, Files, Streams, Settings]
+LOOPS = [Connect, Dropped, Refused, Stat, Fail, Files, Streams, Transfers,
+         Settings]
 
 
 def climb(seen):
