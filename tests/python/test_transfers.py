@@ -1,0 +1,258 @@
+"""Transfers beside other work: threads, callbacks, ends amid a file."""
+import io
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+from pathlib import Path
+
+from common import ENV, SANITIZED, connect, server
+from ssh2.exceptions import ClosedError, FileError, SSH2Error
+from ssh2.sftp import Moved
+
+MIB = 1 << 20
+DATA = bytes(range(251)) * 20_000  # five million
+
+# Many folders, with few descriptors.
+FEW = """
+import resource, sys
+from common import connect
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+sftp = connect().sftp_init()
+sftp.put_tree(sys.argv[1], sys.argv[1] + "2")
+print(sftp.get_tree(sys.argv[1] + "2", sys.argv[1] + "3").files)
+"""
+# What its memory grows by at most, in KiB, over a file of so many bytes.
+MEMORY = """
+import resource, sys
+from common import connect
+sftp = connect().sftp_init()
+sftp.get(sys.argv[2], "/dev/null")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+sftp.get(sys.argv[1], "/dev/null")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+class TestTransfers(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(dir=ENV["SSH2_TMP"])
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.here, self.there = self.folder / "here", self.folder / "there"
+        self.there.write_bytes(DATA)
+        self.session = connect()
+        self.sftp = self.session.sftp_init()
+
+    def program(self, text, *args):
+        """What it prints, run beside this."""
+        job = subprocess.run(
+            [sys.executable, "-c", text, *map(str, args)], check=True,
+            stdout=subprocess.PIPE, cwd=Path(__file__).parent)
+        return job.stdout.decode().strip()
+
+    def names(self):
+        return sorted(path.name for path in self.folder.iterdir())
+
+    def test_more_threads_than_lanes(self):
+        wrong = []
+
+        def move(number):
+            try:
+                there = self.folder / f"there{number}"
+                here = self.folder / f"here{number}"
+                self.sftp.put(self.there, there)
+                self.sftp.get(there, here)
+                if here.read_bytes() != DATA:
+                    wrong.append(number)
+            except Exception as error:
+                wrong.append(error)
+
+        threads = [threading.Thread(target=move, args=[number])
+                   for number in range(9)]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            self.sftp.stat(self.there)  # has its own way to the server
+        self.assertEqual(wrong, [])
+
+    def test_progress_may_use_the_session(self):
+        sizes = []
+
+        def progress(done, total):
+            sizes.append(self.sftp.stat(self.there).filesize)
+            sizes.append(self.sftp.stat_many([self.there])[0].filesize)
+            self.sftp.get(self.there, io.BytesIO())
+
+        self.sftp.get(self.there, self.here, progress=progress)
+        self.assertEqual(set(sizes), {len(DATA)})
+
+    def test_progress_is_told_ten_times_a_second_at_most(self):
+        calls = []
+        start = time.monotonic()
+        for _ in range(20):
+            self.sftp.get(self.there, self.here,
+                          progress=lambda done, total: calls.append(done))
+        took = time.monotonic() - start
+        self.assertLess(len(calls), 20 + 20 + 10 * took)
+        self.assertEqual(calls[-1], len(DATA))
+
+    def test_a_close_under_a_transfer_ends_it(self):
+        begun, ended = threading.Event(), []
+
+        def get():
+            try:
+                while True:
+                    self.sftp.get(self.there, self.here,
+                                  progress=lambda *_: begun.set())
+            except SSH2Error as error:
+                ended.append(error)
+
+        thread = threading.Thread(target=get)
+        thread.start()
+        begun.wait(20)
+        self.sftp.close()
+        thread.join(20)
+        self.assertIsInstance(ended[0], ClosedError)
+        self.assertIn(self.names(), (["there"], ["here", "there"]))
+
+    def test_a_transfer_is_resumed_where_its_connection_was_lost(self):
+        for way in "get", "put":
+            with self.subTest(way):
+                size = 32 * MIB
+                os.truncate(self.there, size)
+                session = connect()
+                sftp = session.sftp_init()
+                seen = []
+
+                def progress(done, total):
+                    if not seen:
+                        server("kill")
+                    seen.append(done)
+
+                with self.assertRaises(SSH2Error):
+                    getattr(sftp, way)(self.there, self.here, resume=True,
+                                       progress=progress)
+                self.assertFalse(self.here.exists())
+                part = self.folder / "here.part"
+                kept = part.stat().st_size
+                self.assertTrue(0 < kept <= size, kept)
+                mark = part.stat().st_ino
+                sftp = connect().sftp_init()
+                count = getattr(sftp, way)(self.there, self.here, resume=True)
+                self.assertEqual(count, size)
+                self.assertEqual(self.here.stat().st_ino, mark)
+                self.assertEqual(self.here.read_bytes(),
+                                 self.there.read_bytes())
+                self.assertEqual(self.names(), ["here", "there"])
+                self.here.unlink()
+
+    def test_a_file_that_shrinks_is_an_error(self):
+        for way in "get", "put":
+            with self.subTest(way), self.assertRaises(FileError) as caught:
+                os.truncate(self.there, 64 * MIB)
+                getattr(self.sftp, way)(
+                    self.there, self.here,
+                    progress=lambda *_: os.truncate(self.there, 10))
+            self.assertIn("changed", str(caught.exception))
+            self.assertIn(str(self.there), str(caught.exception))
+            self.assertFalse(self.here.exists())
+
+    def test_a_file_that_grows_is_read_to_its_end(self):
+        grown = []
+
+        def progress(done, total):
+            if not grown:
+                with open(self.there, "ab") as file:
+                    file.write(b"more")
+                grown.append(True)
+
+        os.truncate(self.there, 16 * MIB)
+        count = self.sftp.get(self.there, self.here, progress=progress)
+        self.assertEqual(count, self.here.stat().st_size)
+        self.assertIn(count, (16 * MIB, 16 * MIB + 4))
+
+    def test_an_interrupt_leaves_nothing(self):
+        os.truncate(self.there, 256 * MIB)
+
+        def progress(done, total):
+            signal.raise_signal(signal.SIGINT)
+
+        with self.assertRaises(KeyboardInterrupt):
+            self.sftp.get(self.there, self.here, progress=progress)
+        self.assertEqual(self.names(), ["there"])
+        self.assertEqual(self.sftp.stat(self.there).filesize, 256 * MIB)
+
+    def test_objects_that_write_less_than_they_are_given(self):
+        class Slow(io.RawIOBase):
+            data = b""
+
+            def write(self, data):
+                self.data += bytes(data[:100_000])
+                return min(len(data), 100_000)
+
+        slow = Slow()
+        self.assertEqual(self.sftp.get(self.there, slow), len(DATA))
+        self.assertEqual(slow.data, DATA)
+
+    def test_objects_of_other_sorts(self):
+        with open(self.here, "wb") as file:
+            self.sftp.get(self.there, file)
+        self.assertEqual(self.here.read_bytes(), DATA)
+        with open(self.there, "rb") as file:
+            file.seek(1000)
+            self.assertEqual(self.sftp.put(file, self.here), len(DATA) - 1000)
+        for wrong in (lambda _: "text", lambda _: None, lambda _: 5):
+            thing = type("Thing", (), {"read": staticmethod(wrong)})()
+            with self.assertRaises(TypeError):
+                self.sftp.put(thing, self.here)
+        with self.assertRaises(TypeError):
+            self.sftp.get(self.there, object())
+        self.assertEqual(self.sftp.stat(self.there).filesize, len(DATA))
+
+    def test_trees_of_more_folders_than_descriptors(self):
+        for number in range(400):
+            folder = self.folder / "tree" / str(number)
+            folder.mkdir(parents=True)
+            (folder / "file").write_bytes(b"x")
+        self.assertEqual(self.program(FEW, self.folder / "tree"), "400")
+
+    def test_a_tree_tells_what_it_did(self):
+        moved = self.sftp.put_tree(self.folder, f"{self.folder}2")
+        self.assertEqual(moved, Moved(1, len(DATA), []))
+
+    @unittest.skipIf(SANITIZED, "a sanitizer keeps freed memory")
+    def test_memory_does_not_grow_with_the_file(self):
+        big = self.folder / "big"
+        big.touch()
+        os.truncate(big, 400 * MIB)
+        grown = int(self.program(MEMORY, big, self.there))
+        self.assertLess(grown, 32 << 10)
+
+    def test_a_session_that_does_not_block(self):
+        self.session.set_blocking(False)
+        while True:
+            count = self.sftp.get(self.there, self.here)
+            if count != -37:
+                break
+        self.assertEqual(count, len(DATA))
+        self.assertEqual(self.here.read_bytes(), DATA)
+
+    def test_one_that_is_begun_and_left(self):
+        self.session.set_blocking(False)
+        while self.sftp.get(self.there, self.here) == -37:
+            if self.session.block_directions() and self.names() != ["there"]:
+                break
+        self.session.set_blocking(True)
+        self.assertEqual(self.sftp.get(self.there, io.BytesIO()), len(DATA))
+        self.session.close()
+        del self.sftp, self.session
+        self.assertEqual([n for n in self.names() if ".part" in n], [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,143 @@
+# Transfers beside other work: threads, blocks, objects, ends amid a file.
+require_relative "common"
+require "pathname"
+require "stringio"
+require "tmpdir"
+
+class TestTransfers < Minitest::Test
+  include Common
+
+  DATA = ((0..250).to_a.pack("C*") * 20_000).freeze # five million
+
+  def setup
+    @folder = Dir.mktmpdir(nil, ENV.fetch("SSH2_TMP"))
+    @here = "#{@folder}/here"
+    @there = "#{@folder}/there"
+    File.binwrite(@there, DATA)
+    @session = connect
+    @sftp = @session.sftp_init
+  end
+
+  def teardown
+    @session.close
+    FileUtils.remove_entry(@folder)
+  end
+
+  def names
+    Dir.children(@folder).sort
+  end
+
+  def test_more_threads_than_lanes
+    threads = (0...9).map do |number|
+      Thread.new do
+        @sftp.put(@there, "#{@there}#{number}")
+        @sftp.get("#{@there}#{number}", "#{@here}#{number}")
+        File.binread("#{@here}#{number}") == DATA
+      end
+    end
+    @sftp.stat(@there) while threads.any?(&:alive?)
+    assert_equal [true] * 9, threads.map(&:value)
+  end
+
+  def test_a_block_is_told_of_progress_and_may_use_the_session
+    told = []
+    count = @sftp.get(@there, @here) do |done, total|
+      told << [done, total, @sftp.stat(@there).filesize]
+    end
+    assert_equal DATA.bytesize, count
+    assert_equal [DATA.bytesize] * 3, told.last
+  end
+
+  def test_paths_and_objects_of_all_sorts
+    assert_equal DATA.bytesize, @sftp.get(@there, Pathname(@here))
+    assert_equal DATA, File.binread(@here)
+    File.open(@here, "wb") { |file| @sftp.get(@there, file) }
+    assert_equal DATA, File.binread(@here)
+    io = StringIO.new("".b)
+    @sftp.get(@there, io)
+    assert_equal DATA, io.string
+    File.open(@there, "rb") { |file| @sftp.put(file, @here) }
+    assert_equal DATA, File.binread(@here)
+    @sftp.put(StringIO.new("words"), @here)
+    assert_equal "words", File.read(@here)
+    reader, writer = IO.pipe
+    thread = Thread.new { writer.write("a pipe's") and writer.close }
+    @sftp.put(reader, @here)
+    thread.join
+    assert_equal "a pipe's", File.read(@here)
+  end
+
+  # What reads a channel of the same session.
+  def test_from_a_command_of_the_same_session
+    channel = run_command(@session, "head -c 300000 /dev/zero")
+    assert_equal 300_000, @sftp.put(channel, @here)
+    assert_equal 300_000, File.size(@here)
+  end
+
+  def test_a_close_under_a_transfer_ends_it
+    begun = Queue.new
+    thread = Thread.new do
+      loop { @sftp.get(@there, @here) { begun << true } }
+    rescue SSH2::Error => e
+      e
+    end
+    begun.pop
+    @sftp.close
+    assert_kind_of SSH2::ClosedError, thread.value
+    refute(names.any? { |name| name.include?(".part") })
+  end
+
+  def test_what_ends_a_thread_leaves_nothing
+    File.truncate(@there, 256 << 20)
+    begun = Queue.new
+    thread = Thread.new { @sftp.get(@there, @here) { begun << true } }
+    begun.pop
+    thread.kill.join
+    assert_equal ["there"], names
+    assert_raises(Timeout::Error) do
+      Timeout.timeout(0.2) { 999.times { @sftp.get(@there, @here) } }
+    end
+    refute(names.any? { |name| name.include?(".part") })
+    assert_equal 256 << 20, @sftp.stat(@there).filesize
+  end
+
+  def test_a_transfer_is_resumed_where_its_connection_was_lost
+    File.truncate(@there, 32 << 20)
+    killed = false
+    assert_raises(SSH2::Error) do
+      @sftp.get(@there, @here, resume: true) do
+        server("kill") unless killed
+        killed = true
+      end
+    end
+    assert_equal %w[here.part there], names
+    sftp = connect.sftp_init
+    assert_equal 32 << 20, sftp.get(@there, @here, resume: true)
+    assert_equal %w[here there], names
+    assert FileUtils.identical?(@there, @here)
+  end
+
+  def test_a_tree_tells_what_it_did
+    moved = @sftp.get_tree(@folder, "#{@folder}2")
+    assert_equal SSH2::SFTP::Moved.new(1, DATA.bytesize, []), moved
+    list = @sftp.list_tree("#{@folder}2")
+    assert_equal [["there", DATA.bytesize]],
+                 (list.map { |name, attributes| [name, attributes.size] })
+    there, not_there = @sftp.stat_many([@there, Pathname("#{@there}-")])
+    assert_predicate there, :file?
+    assert_kind_of Errno::ENOENT, not_there
+  ensure
+    FileUtils.remove_entry("#{@folder}2", true)
+  end
+
+  def test_what_was_read_ahead_comes_first
+    channel = run_command(@session, "seq 3; echo no >&2")
+    assert_equal "1\n", channel.gets
+    assert_equal ["2\n3\n", "no\n"], channel.read_all
+    channel = run_command(@session, "seq 3")
+    channel.gets
+    out = StringIO.new
+    assert_equal 4, channel.pump(out)
+    assert_equal "2\n3\n", out.string
+  end
+end
