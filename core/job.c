@@ -12,10 +12,11 @@
 #include <time.h>
 
 enum {
-    LANES = 4,        /* of an SFTP: servers allow ten channels or so */
-    TELL_EVERY = 125, /* ms */
-    LEAST = 2 << 20,  /* bytes in flight, whatever the line */
-    MOST = 16 << 20,
+    LANES = 4,          /* of an SFTP: servers allow ten channels or so */
+    TELL_EVERY = 125,   /* ms */
+    LEAST = 1 << 20,    /* bytes in flight, whatever the line, */
+    MOST = 16 << 20,    /* and at most */
+    SPEED = 200,        /* bytes in a us, as is thought at first */
     BUDGET = 4 << 20,   /* bytes of a turn */
     LITTLE = 256 << 10, /* to be waited for once a job has failed */
 };
@@ -44,6 +45,19 @@ bool
 s2_job_room(const s2_job *j)
 {
     return j->flying < j->limit && j->want == S2_GO;
+}
+
+/* The first answer has come: so long a line may hold much. */
+static void
+measure(s2_job *j)
+{
+    uint64_t fits;
+
+    j->since = now_us();
+    j->rtt = j->since - j->asked;
+    fits = (uint64_t)j->rtt * SPEED;
+    if (fits > j->limit)
+        j->limit = fits < MOST / 2 ? (size_t)fits : MOST / 2;
 }
 
 /* Twice what the line holds, by the time that the first answer took and by how
@@ -251,10 +265,8 @@ run_step(s2_op *op)
         op->wait_fd = -1;
         if (turned < 0)
             return turned;
-        if (j->asked && !j->rtt && turned) {
-            j->since = now_us();
-            j->rtt = j->since - j->asked;
-        }
+        if (j->asked && !j->rtt && turned)
+            measure(j);
         worked = j->lane->greeted ? j->work(op, j) : 0;
         op->done = (size_t)j->done;
         if (!j->asked && j->lane->flying)

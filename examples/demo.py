@@ -9,24 +9,18 @@ import hashlib
 import os
 import sys
 import time
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 
 import ssh2
 from ssh2.exceptions import KnownHostCheckMisMatchError
 from ssh2.session import Session
-from ssh2.sftp import (
-    LIBSSH2_FXF_CREAT,
-    LIBSSH2_FXF_READ,
-    LIBSSH2_FXF_TRUNC,
-    LIBSSH2_FXF_WRITE,
-)
 
 ENV = os.environ
 HOST, PORT = ENV["SSH2_HOST"], int(ENV["SSH2_PORT"])
-TREE = Path(__file__).resolve().parent.parent
-REMOTE = PurePosixPath(ENV["SSH2_TMP"], "there-python")
+TREE = Path(__file__).resolve().parent.parent / "tests"
+REMOTE = Path(ENV["SSH2_TMP"], "there-python")
 BACK = Path(ENV["SSH2_TMP"], "back-python")
-CHUNK = 1 << 20
 
 rows = []
 
@@ -39,15 +33,7 @@ def step(what, begun, size=None):
 def progress(word, done, total):
     if sys.stdout.isatty():
         bar = "#" * (30 * done // total)
-        end = "\n" if done == total else "\r"
-        print(f"  {word:8} [{bar:30}] {100 * done // total:3} %", end=end)
-
-
-def files(top):
-    """The files below a folder, but those that are built or git's."""
-    for folder, folders, names in os.walk(top):
-        folders[:] = sorted(set(folders) - {".git", "build", "__pycache__"})
-        yield from (Path(folder, name) for name in sorted(names))
+        print(f"\r  {word:8} [{bar:30}] {done:,} bytes", end="", flush=True)
 
 
 def checksums(top):
@@ -55,8 +41,8 @@ def checksums(top):
         path.relative_to(top).as_posix(): hashlib.sha256(
             path.read_bytes()
         ).hexdigest()
-        for path in files(top)
-        if not path.is_symlink()
+        for path in top.rglob("*")
+        if path.is_file() and not path.is_symlink()
     }
 
 
@@ -73,49 +59,9 @@ def run(session, command):
     """What a command writes to both streams, and its exit status."""
     channel = session.open_session()
     channel.execute(command)
-    out, err = b"", b""
-    for read in (channel.read, channel.read_stderr):
-        size, data = read()
-        while size:
-            if read == channel.read:
-                out += data
-            else:
-                err += data
-            size, data = read()
+    out, err = channel.read_all()
     channel.close()
     return out, err, channel.get_exit_status()
-
-
-def upload(sftp, names):
-    total, done, made = sum((TREE / n).stat().st_size for n in names), 0, set()
-    for name in names:
-        for folder in reversed(PurePosixPath(name).parents):
-            if folder not in made:
-                sftp.mkdir(REMOTE / folder, 0o755)
-                made.add(folder)
-        flags = LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC
-        with (
-            sftp.open(REMOTE / name, flags, 0o644) as remote,
-            open(TREE / name, "rb") as local,
-        ):
-            while data := local.read(CHUNK):
-                done += remote.write(data)[1]
-                progress("upload", done, total)
-    return done
-
-
-def download(sftp, names, total):
-    done = 0
-    for name in names:
-        (BACK / name).parent.mkdir(parents=True, exist_ok=True)
-        with (
-            sftp.open(REMOTE / name, LIBSSH2_FXF_READ, 0) as remote,
-            open(BACK / name, "wb") as local,
-        ):
-            while data := remote.read(CHUNK)[1]:
-                done += local.write(data)
-                progress("download", done, total)
-    return done
 
 
 def main():
@@ -139,18 +85,23 @@ def main():
     sums = checksums(TREE)
     with session.sftp_init() as sftp:
         begun = time.monotonic()
-        size = upload(sftp, list(sums))
-        step(f"upload {len(sums)} files", begun, size)
+        moved = sftp.put_tree(
+            TREE, REMOTE, progress=partial(progress, "upload")
+        )
+        step(f"upload {moved.files} files", begun, moved.bytes)
 
         begun = time.monotonic()
-        size = download(sftp, list(sums), size)
-        step(f"download {len(sums)} files", begun, size)
+        moved = sftp.get_tree(
+            REMOTE, BACK, progress=partial(progress, "download")
+        )
+        step(f"download {moved.files} files", begun, moved.bytes)
 
     begun = time.monotonic()
     assert checksums(BACK) == sums, "what came back differs"
-    step("compare SHA-256 checksums", begun, size)
+    step("compare SHA-256 checksums", begun, moved.bytes)
     session.disconnect()
 
+    print()
     print(f"  {'':32} {'bytes':>12} {'seconds':>9}")
     for what, amount, seconds in rows:
         print(f"  {what:32} {amount:>12} {seconds:>9}")

@@ -4,16 +4,13 @@
 #
 # starts a server and tells where it is by SSH2_* in the environment.
 require "digest"
-require "fileutils"
-require "find"
 require "ssh2"
 
 HOST = ENV.fetch("SSH2_HOST")
 PORT = ENV.fetch("SSH2_PORT").to_i
-TREE = File.expand_path("..", __dir__)
+TREE = File.expand_path("../tests", __dir__)
 REMOTE = File.join(ENV.fetch("SSH2_TMP"), "there-ruby")
 BACK = File.join(ENV.fetch("SSH2_TMP"), "back-ruby")
-CHUNK = 1 << 20
 
 ROWS = []
 
@@ -33,22 +30,14 @@ end
 def progress(word, done, total)
   return unless $stdout.tty?
 
-  printf("  %-8s [%-30s] %3d %%%s", word, "#" * (30 * done / total),
-         100 * done / total, done == total ? "\n" : "\r")
-end
-
-# The files below a folder, but those that are built or git's.
-def files(top)
-  found = []
-  Find.find(top) do |path|
-    Find.prune if [".git", "build", "__pycache__"].include?(File.basename(path))
-    found << path.b.delete_prefix("#{top.b}/") if File.ftype(path) == "file"
-  end
-  found.sort
+  printf("\r  %-8s [%-30s] %d bytes", word, "#" * (30 * done / total), done)
 end
 
 def checksums(top)
-  files(top).to_h { |name| [name, Digest::SHA256.file("#{top}/#{name}")] }
+  names = Dir.glob("**/*", File::FNM_DOTMATCH, base: top).select do |name|
+    File.ftype("#{top}/#{name}") == "file"
+  end
+  names.sort.to_h { |name| [name, Digest::SHA256.file("#{top}/#{name}")] }
 end
 
 def refuse_a_wrong_key
@@ -62,50 +51,10 @@ end
 def run(session, command)
   session.open_session do |channel|
     channel.execute(command)
-    out = channel.read
-    err = channel.stderr.read
+    out, err = channel.read_all
     channel.close
     [out, err, channel.exit_status]
   end
-end
-
-def upload(sftp, names)
-  total = names.sum { |name| File.size("#{TREE}/#{name}") }
-  done = 0
-  made = {}
-  names.each do |name|
-    folders = "#{REMOTE}/#{name}".delete_prefix("#{File.dirname(REMOTE)}/")
-    folders.split("/")[0..-2].inject(File.dirname(REMOTE)) do |above, folder|
-      path = "#{above}/#{folder}"
-      made[path] ||= sftp.mkdir(path, 0o755) || true
-      path
-    end
-    File.open("#{TREE}/#{name}", "rb") do |local|
-      sftp.open("#{REMOTE}/#{name}", "w") do |remote|
-        while (data = local.read(CHUNK))
-          done += remote.write(data)
-          progress("upload", done, total)
-        end
-      end
-    end
-  end
-  done
-end
-
-def download(sftp, names, total)
-  done = 0
-  names.each do |name|
-    FileUtils.mkdir_p(File.dirname("#{BACK}/#{name}"))
-    File.open("#{BACK}/#{name}", "wb") do |local|
-      sftp.open("#{REMOTE}/#{name}") do |remote|
-        while (data = remote.read(CHUNK))
-          done += local.write(data)
-          progress("download", done, total)
-        end
-      end
-    end
-  end
-  done
 end
 
 puts "Ruby #{RUBY_VERSION}, ssh2 #{SSH2::VERSION}"
@@ -126,13 +75,18 @@ end
 
 sums = checksums(TREE)
 session.sftp_init do |sftp|
-  size = step("upload #{sums.size} files") { upload(sftp, sums.keys) }
-  step("download #{sums.size} files") { download(sftp, sums.keys, size) }
+  step("upload #{sums.size} files") do
+    sftp.put_tree(TREE, REMOTE) { |*size| progress("upload", *size) }.bytes
+  end
+  step("download #{sums.size} files") do
+    sftp.get_tree(REMOTE, BACK) { |*size| progress("download", *size) }.bytes
+  end
 end
 step("compare SHA-256 checksums") do
   abort "what came back differs" if checksums(BACK) != sums
 end
 session.disconnect
 
+puts
 puts format("  %-32s %12s %9s", "", "bytes", "seconds")
 ROWS.each { |row| puts format("  %-32s %12s %9s", *row) }
