@@ -429,7 +429,8 @@ serve_sftp(cursor c)
         owe_sftp(102, id, rest, (size_t)(to - rest));
         break;
     case 5:
-        if (p.reads++ % 4 == 3) {
+        take_string(&c);
+        if (p.reads++ % 4 == 3 || take_u32(&c) || take_u32(&c) > 3000) {
             owe_status(id, 1);
             break;
         }
