@@ -472,7 +472,7 @@ struct s2_sftp {
     s2_scope scope;
     unsigned children;    /* not yet given back */
     struct s2_lane *idle; /* for the next job */
-    unsigned lanes;       /* the busy ones as well */
+    unsigned lanes, most; /* the busy ones as well; 0: as many as may be */
 };
 
 struct s2_file {

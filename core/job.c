@@ -166,21 +166,32 @@ s2_lanes_drop(s2_op *op)
     }
 }
 
+static bool
+may_open(const s2_sftp *sftp)
+{
+    return sftp->lanes < (sftp->most ? sftp->most : LANES);
+}
+
+/* A lane that is to be had now; else one is waited for, out of the session's
+ * scope.  So it is where the server refuses another channel. */
 static int
 open_lane(s2_op *op, s2_job *j)
 {
+    s2_sftp *sftp = sftp_of(op);
     int rc;
 
-    if (!j->opening && (take_idle(op, j) || sftp_of(op)->lanes >= LANES))
-        return 0; /* else one is waited for, out of the session's scope */
+    if (!j->opening && (take_idle(op, j) || !may_open(sftp)))
+        return 0;
     if (!j->opening)
-        sftp_of(op)->lanes++;
+        sftp->lanes++;
     j->opening = true;
     if ((rc = s2_lane_open(op, &j->lane)) == LIBSSH2_ERROR_EAGAIN)
         return rc;
     if (rc)
         drop_lane(op, j);
     j->opening = false;
+    if (rc == LIBSSH2_ERROR_CHANNEL_FAILURE && (sftp->most = sftp->lanes))
+        rc = 0;
     return rc;
 }
 
@@ -252,7 +263,7 @@ run_step(s2_op *op)
 
     j->want = S2_GO;
     if (!j->lane && !take_idle(op, j)) {
-        if (sftp_of(op)->lanes < LANES) {
+        if (may_open(sftp_of(op))) {
             j->want = S2_LANE;
             return 0;
         }

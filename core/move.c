@@ -833,13 +833,14 @@ get_work(s2_op *op, s2_move *m)
         m->state = CLOSE;
         if (fell_short(m))
             changed(op, m, m->moved, m->attrs.filesize);
-        else
-            close_here(op, m);
         return 1;
     case CLOSE:
-        if (!m->flying)
+        if (m->flying)
+            return 0;
+        close_here(op, m);
+        if (!m->failed)
             m->state = OVER;
-        return !m->flying;
+        return 1;
     default:
         return 0;
     }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 enum { MAX_THREADS = 16, MAX_WRITES = 4096, MAX_LEN = 100000, ENTRIES = 300 };
+enum { BIG = 1500000 };
 
 /* --- chance -------------------------------------------------------------- */
 
@@ -97,6 +98,7 @@ typedef struct worker {
 static s2_session *session;
 static s2_sftp *sftp;
 static char folder[512];            /* of ENTRIES files */
+static char big[512];               /* a file of BIG bytes */
 static _Atomic(s2_channel *) spare; /* for whoever drops it */
 static worker workers[MAX_THREADS];
 static atomic_bool finished;
@@ -297,6 +299,84 @@ do_list(worker *w)
     s2_release(dir);
 }
 
+static bool
+gather(void *ctx, const s2_value *args, size_t count, s2_value *answer)
+{
+    uint64_t *have = ctx;
+
+    (void)count;
+    (void)answer;
+    for (size_t i = 0; i < args->bytes.len; i++)
+        if ((unsigned char)args->bytes.data[i] != byte_at(7, 7, *have + i))
+            return false;
+    *have += args->bytes.len;
+    return true;
+}
+
+/* Transfers, by more threads than an SFTP has lanes, some of them left. */
+static void
+do_transfer(worker *w)
+{
+    s2_value found = {0};
+    s2_buf names[2] = {{folder, strlen(folder)}, {"/no/such", 8}};
+    uint64_t have = 0, n = 0;
+
+    dice();
+    switch (pick(3)) {
+    case 0:
+        if (went(w, "get",
+                 s2_sftp_get(sftp, big, NULL, -1, gather, &have, NULL, NULL,
+                             false, true, false, &n),
+                 S2_C_ChannelFailure) &&
+            (n != BIG || have != n))
+            wrong(w, "a file comes as another's", NULL);
+        break;
+    case 1:
+        if (went(w, "list_tree", s2_sftp_list_tree(sftp, folder, 0, &found),
+                 S2_C_ChannelFailure) &&
+            found.number != ENTRIES)
+            wrong(w, "a tree has other names", NULL);
+        break;
+    default:
+        if (went(w, "stat_many",
+                 s2_sftp_stat_many(sftp, &(s2_list){names, 2}, &found),
+                 S2_C_ChannelFailure) &&
+            (found.number != 2 || found.item[0].kind != S2_ATTRS ||
+             found.item[1].kind != S2_ERROR))
+            wrong(w, "other attributes", NULL);
+    }
+    s2_value_free(&found);
+}
+
+/* All of both streams, in one call; what is left of it the channel keeps. */
+static void
+do_read_all(worker *w)
+{
+    s2_buf out = {0}, errors = {0};
+    s2_channel *ch = NULL;
+    s2_error *err = NULL;
+
+    calm();
+    if (!went(w, "open_session", s2_session_open_session(session, &ch),
+              S2_C_ChannelFailure))
+        return;
+    if (went(w, "execute",
+             s2_channel_execute(ch, "head -c 300000 /dev/zero; echo >&2 end"),
+             S2_C_SSH2Error)) {
+        do {
+            dice();
+            err = s2_channel_read_all(ch, 0, &out, &errors);
+            w->abandoned += err == &s2_raised;
+        } while (err == &s2_raised);
+        if (went(w, "read_all", err, S2_C_SSH2Error) &&
+            (out.len != 300000 || errors.len != 4))
+            wrong(w, "not all that a command says", NULL);
+    }
+    s2_buf_free(&out);
+    s2_buf_free(&errors);
+    s2_release(ch);
+}
+
 /* More than a window holds, read late, or not at all. */
 static void
 do_fill(worker *w)
@@ -315,8 +395,7 @@ do_fill(worker *w)
              S2_C_SSH2Error)) {
         usleep(pick(100000));
         while (pick(200) && n &&
-               went(w, "read",
-                    s2_channel_read(ch, 0, bytes, sizeof bytes, &n),
+               went(w, "read", s2_channel_read(ch, 0, bytes, sizeof bytes, &n),
                     S2_C_SSH2Error))
             have += n;
         if (have > size || (!n && have != size))
@@ -337,8 +416,8 @@ do_forward(worker *w)
     for (size_t i = 0; i < len; i++)
         there[i] = (char)pick(256);
     if (!went(w, "direct_tcpip",
-              s2_session_direct_tcpip(
-                  session, "127.0.0.1", atoi(fixture("SSH2_ECHO_PORT")), &ch),
+              s2_session_direct_tcpip(session, "127.0.0.1",
+                                      atoi(fixture("SSH2_ECHO_PORT")), &ch),
               S2_C_ChannelFailure))
         return;
     if (went(w, "write", s2_channel_write(ch, 0, there, len, &n),
@@ -391,6 +470,10 @@ work(void *arg)
             do_forward(w);
         else if (what < 23)
             do_pass_on(w);
+        else if (what < 25)
+            do_transfer(w);
+        else if (what < 26)
+            do_read_all(w);
         else
             do_stat(w);
     }
@@ -483,15 +566,22 @@ must(s2_error *err)
 static void
 make_folder(void)
 {
+    FILE *f;
+
     snprintf(folder, sizeof folder, "%s/driver-entries", fixture("SSH2_TMP"));
     mkdir(folder, 0700);
     for (int i = 0; i < ENTRIES; i++) {
         char path[600];
-        FILE *f;
 
         snprintf(path, sizeof path, "%s/%d", folder, i);
         if ((f = fopen(path, "w")))
             fclose(f);
+    }
+    snprintf(big, sizeof big, "%s/driver-big", fixture("SSH2_TMP"));
+    if ((f = fopen(big, "w"))) {
+        for (size_t i = 0; i < BIG; i++)
+            putc(byte_at(7, 7, i), f);
+        fclose(f);
     }
 }
 
