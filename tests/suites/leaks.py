@@ -271,7 +271,11 @@ def main(language, *names):
     steady()
     os.environ["PYTHONMALLOC"] = "malloc"
     tally = Tally(f"leaks {language}")
-    loops = [one for one in LOOPS if not names or one.__name__ in names]
+    known = {one.__name__: one for one in LOOPS}
+    if unknown := [name for name in names if name not in known]:
+        sys.exit(f"leaks.py: no {', '.join(unknown)}; there are "
+                 f"{', '.join(known)}")
+    loops = [known[name] for name in names or known]
     print(f"1..{len(loops)}", flush=True)
     for number, loop in enumerate(loops, 1):
         label, start = f"ok {number} - {loop.__doc__}", time.monotonic()
