@@ -84,7 +84,7 @@ class Connect(Loop):
 
 class Dropped(Loop):
     """connect, and drop a session with all that is open on it"""
-    count, short = 5000, 30
+    count, short = 2000, 30
 
     def begin(self):
         self.path = f"{self.tmp}/file"
@@ -110,7 +110,7 @@ class Dropped(Loop):
 
 class Refused(Loop):
     """connections and logins that fail, callbacks that raise"""
-    count, short = 5000, 30
+    count, short = 2000, 30
 
     def begin(self):
         key = Path(os.environ["SSH2_KEYS"], "ecdsa.pub").read_text().split()[1]
