@@ -3,9 +3,9 @@
 
 First what is in corpus/NAME is run, then 20 s of what libFuzzer makes of it, by
 one seed.  If SSH2_LONG is set it is ten minutes, an hour for the handshake,
-which a stranger reaches before any key is looked at; as what others leave of the
-processors, for their times are measured.  What fails is kept in the build, as
-failed-NAME-*.  Without libFuzzer (SSH2_FUZZER) it ends after the first.
+which a stranger reaches before any key is looked at; with what others leave of
+the processors, for their times are measured.  What fails is kept in the build,
+as failed-NAME-*.  Without libFuzzer (SSH2_FUZZER) it ends after the first.
 """
 import os
 import re
