@@ -138,6 +138,14 @@ function(ssh2_mend_source source)
                                   &session->startup_key_state.key_state_low);
         \\0")
 
+    # What a client lists among its methods of key exchange to say that it knows
+    # an extension is agreed on, where a server lists it, though it has no
+    # function: NULL is called.
+    ssh2_mend(${source}/src/kex.c
+        "if\\(kex_agree_hostkey\\(session, ([^-]+)->flags"
+        "if(\\1->exchange_keys &&
+                   kex_agree_hostkey(session, \\1->flags")
+
     # The "none" cipher, which is compiled for fuzzing alone, was forgotten when
     # ciphers got a length and a function more.
     ssh2_mend(${source}/src/crypt.c "(NULL,)(\n *crypt_none_crypt,)"

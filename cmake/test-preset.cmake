@@ -1,4 +1,5 @@
-# cmake -DPRESET=name -DLONG=ON|OFF -P test-preset.cmake: configure, build and test it.
+# cmake -DPRESET=name -DLONG=ON|OFF -P test-preset.cmake: configure, build and
+# test it.
 get_filename_component(source ${CMAKE_CURRENT_LIST_DIR} DIRECTORY)
 get_filename_component(bin ${CMAKE_COMMAND} DIRECTORY)
 foreach(step "cmake;--preset;${PRESET};-DSSH2_LONG=${LONG}"

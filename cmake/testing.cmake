@@ -50,12 +50,14 @@ endif()
 # it counts as skipped. LANGUAGE: the command is, or starts, an interpreter
 # that loads our module. LEAKS: memory of ours that it loses, where sanitizers
 # see it, is a failure. SSHD: it is run beside the servers of tests/sshd.
-# LONG: it has a long form, which may take so long.
+# LONG: it has a long form, which may take so long; the longest start first.
 function(ssh2_test name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "SSHD;LEAKS"
         "LANGUAGE;LABEL;TIMEOUT;LONG" COMMAND)
+    set(cost "")
     if(SSH2_LONG AND arg_LONG)
         set(arg_TIMEOUT ${arg_LONG})
+        set(cost COST ${arg_LONG})
     elseif(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 300)
     endif()
@@ -72,7 +74,7 @@ function(ssh2_test name)
     add_test(NAME ${name} COMMAND ${command}
         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT}
-        SKIP_RETURN_CODE 77 LABELS "${arg_LABEL}"
+        SKIP_RETURN_CODE 77 LABELS "${arg_LABEL}" ${cost}
         ENVIRONMENT "${SSH2_TEST_ENVIRONMENT}")
 endfunction()
 
@@ -80,7 +82,8 @@ endfunction()
 # A test that configures and builds `preset` and runs its tests, where that is
 # not this build: in the tree that ./run uses, for sanitize and sanitize-thread
 # with the kind of libssh2 used there, for system where it is another; fuzz is
-# of the source always.
+# of the source always. The long form of sanitize, which runs all that the
+# languages have once more, many times as slowly, is the short one.
 function(ssh2_test_preset name preset)
     cmake_parse_arguments(PARSE_ARGV 2 arg "" "LABEL;TIMEOUT" "")
     if(NOT arg_TIMEOUT)
@@ -93,13 +96,17 @@ function(ssh2_test_preset name preset)
     elseif(SSH2_LIBSSH2_KIND STREQUAL system AND NOT preset STREQUAL fuzz)
         string(APPEND preset -system)
     endif()
+    set(long OFF)
     if(SSH2_LONG)
-        set(arg_TIMEOUT 14400)
+        set(arg_TIMEOUT 7200)
+        if(NOT name STREQUAL sanitize)
+            set(long ON)
+        endif()
     endif()
     add_test(NAME ${name}
-        COMMAND ${CMAKE_COMMAND} -DPRESET=${preset} -DLONG=${SSH2_LONG}
+        COMMAND ${CMAKE_COMMAND} -DPRESET=${preset} -DLONG=${long}
             -P ${CMAKE_SOURCE_DIR}/cmake/test-preset.cmake)
     # It takes longest, so it is among the first to start.
-    set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} COST 1000
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} COST 100000
         LABELS "${arg_LABEL}")
 endfunction()

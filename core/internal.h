@@ -398,6 +398,8 @@ void s2_session_wake_all(s2_session *s);
 /* A handle of libssh2's was lost for want of memory: end the session. */
 s2_error *s2_session_leak(s2_session *s);
 int s2_handshake_step(s2_op *op);
+/* The error of what is to come before a handshake. */
+s2_error *s2_handshake_made(const s2_op *op);
 
 /* --- talks: talk.c ------------------------------------------------------- */
 

@@ -883,15 +883,23 @@ s2_op_owe(s2_op *op)
     s2_turn_unlock(&s->turn);
 }
 
+static s2_op **
+owed_to(const call *c)
+{
+    s2_op **at = &c->s->owed;
+
+    while (*at && !same_call(*at, c->op))
+        at = &(*at)->next;
+    return at;
+}
+
 /* The result of a call that would block, finished since for another's sake.
  * Of a write it is the beginning: the rest is still to be done. */
 static bool
 claim_owed(call *c)
 {
-    s2_op *op = c->op, **at = &c->s->owed, *left;
+    s2_op *op = c->op, **at = owed_to(c), *left = *at;
 
-    while ((left = *at) && !same_call(left, op))
-        at = &left->next;
     if (!left)
         return false;
     *at = left->next;
@@ -957,6 +965,9 @@ take_turn(call *c)
         return drain(c);
     if ((err = unusable(c)))
         return leave(c, err);
+    /* Whatever is under way: it is not for lack of time that it fails. */
+    if ((op->flags & S2_SHAKES) && s->shaken && !c->begun && !*owed_to(c))
+        return leave(c, s2_handshake_made(op));
     if ((op->flags & S2_CLOSES) && c->blocking)
         s2_op_close(op); /* whoever is in its way leaves */
     if (s->held)         /* until the callback is over */

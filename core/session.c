@@ -233,13 +233,12 @@ keep_kind(char *list, char kind)
     return count;
 }
 
-static int
-handshake_made(s2_op *op)
+s2_error *
+s2_handshake_made(const s2_op *op)
 {
-    return s2_op_fail(op,
-                      s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE,
-                                   op->func, NULL, "the handshake was made%s",
-                                   S2_SESSION(op)->shaken ? "" : " in part"));
+    return s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE, op->func, NULL,
+                        "the handshake was made%s",
+                        op->self->session->shaken ? "" : " in part");
 }
 
 /*
@@ -356,7 +355,7 @@ s2_handshake_step(s2_op *op)
     int rc;
 
     if (s->shaken)
-        return handshake_made(op);
+        return s2_op_fail(op, s2_handshake_made(op));
     if (!s->paired) {
         if ((rc = prefer_fast(s)) ||
             (rc = pair_methods(op, LIBSSH2_METHOD_CRYPT_CS,
@@ -549,7 +548,7 @@ flag_step(s2_op *op)
         return 0;
     }
     if (op->n[0] == LIBSSH2_FLAG_COMPRESS && S2_SESSION(op)->paired)
-        return handshake_made(op);
+        return s2_op_fail(op, s2_handshake_made(op));
     return libssh2_session_flag(S2_RAW(op), (int)op->n[0], (int)op->n[1]);
 }
 
@@ -583,7 +582,7 @@ method_pref_step(s2_op *op)
 
     if (S2_SESSION(op)->paired && op->n[0] >= LIBSSH2_METHOD_CRYPT_CS &&
         op->n[0] <= LIBSSH2_METHOD_COMP_SC)
-        return handshake_made(op);
+        return s2_op_fail(op, s2_handshake_made(op));
     count = libssh2_session_supported_algs(S2_RAW(op), (int)op->n[0], &algs);
     if (count == LIBSSH2_ERROR_ALLOC)
         return count;

@@ -16,6 +16,9 @@ LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         PEER_TRY(s2_session_flag(s, LIBSSH2_FLAG_COMPRESS, 1));
     if (how & 2)
         PEER_TRY(s2_session_method_pref(s, LIBSSH2_METHOD_CRYPT_CS, "none"));
+    if (how & 4)
+        PEER_TRY(s2_session_method_pref(s, LIBSSH2_METHOD_KEX,
+                                        "curve25519-sha256"));
     if (PEER_TRY(s2_session_handshake(s, peer_socket()))) {
         for (int i = 0; i <= LIBSSH2_METHOD_LANG_SC; i++) {
             PEER_TRY(s2_session_methods(s, i, &text));

@@ -10,7 +10,7 @@ import time
 import unittest
 import weakref
 
-from common import ENV, HOST, PORT, connect, read_all, run
+from common import ENV, HOST, PORT, connect, read_all, run, server
 from ssh2 import exceptions, utils
 from ssh2.session import Session
 
@@ -194,6 +194,41 @@ class TestPump(unittest.TestCase):
         self.assertEqual(session.handshake(pipes), 0)
         session.close()
         self.ends()
+
+    def test_what_was_begun_goes_on_with_no_other(self):
+        pipes, others = Pipes(), [Pipes(), Pipes()]
+        pipes.relay.send_signal(signal.SIGSTOP)
+        session = Session()
+        session.set_timeout(100)
+        for stream in pipes, *others:
+            with self.assertRaises(exceptions.Timeout):
+                session.handshake(stream)
+        self.assertIs(session.sock, pipes)
+        self.assertTrue(all(o.closed.wait(10) for o in others))
+        pipes.relay.send_signal(signal.SIGCONT)
+        session.set_timeout(0)
+        self.assertEqual(session.handshake(pipes), 0)
+        session.userauth_publickey_fromfile(ENV["SSH2_USER"], ENV["SSH2_KEY"])
+        self.works(session)
+        session.close()
+        self.ends()
+
+    def test_a_channel_of_the_session_itself(self):
+        """It would keep its session alive, and itself by that."""
+        session = connect()
+        channel = session.open_session()
+        session.set_timeout(100)
+        server("stop")
+        try:
+            with self.assertRaises(exceptions.Timeout):
+                session.open_session()
+            with self.assertRaises(exceptions.BadUseError):
+                session.handshake(channel)
+        finally:
+            server("cont")
+        refs = [weakref.ref(session), weakref.ref(channel)]
+        del session, channel
+        self.ends(*refs)
 
     def test_the_other_end_goes(self):
         pipes = Pipes()

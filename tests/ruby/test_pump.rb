@@ -41,6 +41,10 @@ class TestPump < Minitest::Test
       @waiter.join
       @stdout.close
     end
+
+    def closed?
+      @stdout.closed?
+    end
   end
 
   # What has both, and fails.
@@ -187,6 +191,41 @@ class TestPump < Minitest::Test
     session.timeout = 0
     assert_nil session.handshake(sock: pipes)
     session.close
+  end
+
+  def test_what_was_begun_goes_on_with_no_other
+    pipes = Pipes.new
+    Process.kill("STOP", pipes.pid)
+    session = SSH2::Session.new
+    session.timeout = 100
+    others = [Pipes.new, Pipes.new]
+    [pipes, *others].each do |stream|
+      assert_raises(SSH2::Timeout) { session.handshake(stream) }
+    end
+    assert_same pipes, session.sock
+    sleep 0.01 until others.all?(&:closed?)
+    Process.kill("CONT", pipes.pid)
+    session.timeout = 0
+    session.handshake(pipes)
+    session.userauth_publickey_fromfile(ENV.fetch("SSH2_USER"), KEY)
+    works(session)
+    session.close
+  end
+
+  # It would keep its session alive, and itself by that.
+  def test_a_channel_of_the_session_itself
+    Thread.new do
+      session = connect
+      channel = session.open_session
+      session.timeout = 100
+      server("stop")
+      assert_raises(SSH2::Timeout) { session.open_session }
+      assert_raises(SSH2::BadUseError) { session.handshake(channel) }
+      session.blocking = false
+      assert_raises(SSH2::BadUseError) { session.handshake(channel) }
+    ensure
+      server("cont")
+    end.join
   end
 
   def test_the_other_end_goes

@@ -533,9 +533,11 @@ class Peer(Lies):
             else b"curve25519-sha256"
         names = [kex, b"ssh-ed25519", *2 * [b"aes128-ctr"],
                  *2 * [b"hmac-sha2-256"], *2 * [b"none"], b"", b""]
-        if step == "rekexinit" and self.lie in OTHER_METHODS:
+        if self.step == step == "kexinit" and self.lie in MARKS:
+            names[0], self.step = MARKS[self.lie], "none"
+        if self.step == step == "rekexinit" and self.lie in OTHER_METHODS:
             at, name = OTHER_METHODS[self.lie]
-            names[at:at + 2] = 2 * [name]
+            names[at:at + 2], self.step = 2 * [name], "none"
         self.mine = self.say(step, 20, COOKIE, *names, 0, 0)
 
     def on_20(self, rest):
@@ -757,6 +759,10 @@ OTHER_METHODS = {
     "other_sealed": (2, b"chacha20-poly1305@openssh.com"),
     "other_gcm": (2, b"aes256-gcm@openssh.com"),
     "other_mac": (4, b"hmac-sha2-512"), "other_comp": (6, b"zlib")}
+# What is no method, but says what a client can do.
+MARKS = {"mark_ext": b"ext-info-c", "mark_both": b"ext-info-c,"
+         b"kex-strict-c-v00@openssh.com",
+         "mark_strict": b"kex-strict-c-v00@openssh.com"}
 SPECIAL = {
     "banner": [
         *(f"endless_{what}" for what in ("lines", "line", "nuls", "empty")),
@@ -770,7 +776,7 @@ SPECIAL = {
         "dh_zero", "dh_one", "dh_prime", "dh_least", "dh_more", "dh_huge",
         "dh_true"],
     # Channels that are opened amid the handshake.
-    "kexinit": ["after_agent", "after_x11"],
+    "kexinit": ["after_agent", "after_x11", *MARKS],
     "rekexinit": [*OTHER_METHODS],
     "authfail": ["endless_names"],
     "inforequest": ["for_ever", "many"],
@@ -785,7 +791,7 @@ ALLOWED = {"dh_one", "dh_least", "dh_true", "dh_more", "key_odd",
 
 def proves_nothing(step, lie):
     """Whether no client may take this peer for the server it asked for."""
-    return step == "kexreply" and lie not in ALLOWED and \
+    return lie in MARKS or step == "kexreply" and lie not in ALLOWED and \
         (lie.startswith("field") or lie in SPECIAL[step])
 
 

@@ -13,13 +13,14 @@ from suite import LONG, Tally
 # Runs of (threads, rounds).
 SHORT = [(6, 60), (16, 30), (16, 30)]
 SANITIZED = [(16, 25), (6, 50), (16, 25)]
-MANY = 200
+IS_SANITIZED = bool(os.environ.get("SSH2_SANITIZE"))
+MANY = 40 if IS_SANITIZED else 200
 LIMIT = 300 if LONG else 120  # seconds for one
 
 
 def main(program, first="1"):
     tally = Tally("threads C")
-    runs = SANITIZED if os.environ.get("SSH2_SANITIZE") else SHORT
+    runs = SANITIZED if IS_SANITIZED else SHORT
     calls = abandoned = 0
     for seed in range(int(first), int(first) + (MANY if LONG else len(runs))):
         threads, rounds = runs[seed % len(runs)]

@@ -35,7 +35,7 @@ SLOW = ("none", "delay", "split", "single", "coalesce", "throttle")
 # long one has
 POINTS = {"fin": 36, "end": 16, "rst": 36, "stall": 14, "delay": 10,
           "split": 12, "throttle": 3, "coalesce": 3}
-MORE = 25
+MORE = 10
 
 OUT = bytes(i * i >> 3 & 255 for i in range(5000))
 IN = bytes(i * 7 & 255 for i in range(1500))

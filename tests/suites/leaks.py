@@ -84,7 +84,7 @@ class Connect(Loop):
 
 class Dropped(Loop):
     """connect, and drop a session with all that is open on it"""
-    count, short = 5000, 30
+    count, short = 2000, 30
 
     def begin(self):
         self.path = f"{self.tmp}/file"
@@ -110,7 +110,7 @@ class Dropped(Loop):
 
 class Refused(Loop):
     """connections and logins that fail, callbacks that raise"""
-    count, short = 5000, 30
+    count, short = 2000, 30
 
     def begin(self):
         key = Path(os.environ["SSH2_KEYS"], "ecdsa.pub").read_text().split()[1]
@@ -300,7 +300,11 @@ def main(language, *names):
     steady()
     os.environ["PYTHONMALLOC"] = "malloc"
     tally = Tally(f"leaks {language}")
-    loops = [one for one in LOOPS if not names or one.__name__ in names]
+    known = {one.__name__: one for one in LOOPS}
+    if unknown := [name for name in names if name not in known]:
+        sys.exit(f"leaks.py: no {', '.join(unknown)}; there are "
+                 f"{', '.join(known)}")
+    loops = [known[name] for name in names or known]
     print(f"1..{len(loops)}", flush=True)
     for number, loop in enumerate(loops, 1):
         label, start = f"ok {number} - {loop.__doc__}", time.monotonic()

@@ -155,14 +155,21 @@ class Session(Handle, binding.Session):
         try:
             rc = super().handshake(pump.sock if pump else sock)
         except SSH2Error as error:
-            if pump and error.code == LIBSSH2_ERROR_TIMEOUT:
-                self._sock, self._pump = sock, pump  # to be repeated
+            if error.code == LIBSSH2_ERROR_TIMEOUT:
+                self._begun(sock, pump)
             elif pump and pump is not self._pump:
                 pump.close()
                 raise error from next(iter(pump.errors), None)
             raise
-        self._sock, self._pump = sock, pump
+        self._begun(sock, pump)
         return rc
+
+    def _begun(self, sock: Any, pump: Pump | None) -> None:
+        # What is to be repeated goes on with no other.
+        if self._sock is None or sock is self._sock:
+            self._sock, self._pump = sock, pump
+        elif pump:
+            pump.close()
 
     def close(self) -> int:
         """End it and what waits for it; nothing is sent."""

@@ -18,15 +18,15 @@ module SSH2
 
       # Copy until both have ended, then close both; why goes to errors.
       def start(object, sock, errors = [])
-        back = thread(errors) do
-          copy(object, sock)
+        back = Thread.new do
+          noting(errors) { copy(object, sock) }
         ensure
-          sock.shutdown(Socket::SHUT_WR)
+          noting(errors) { sock.shutdown(Socket::SHUT_WR) }
         end
-        thread(errors) do
-          copy(sock, object)
+        Thread.new do
+          noting(errors) { copy(sock, object) }
         ensure
-          object.close if object.respond_to?(:close)
+          noting(errors) { object.close if object.respond_to?(:close) }
           back.join
           sock.close
         end
@@ -34,12 +34,11 @@ module SSH2
 
       private
 
-      def thread(errors)
-        Thread.new do
-          yield
-        rescue StandardError => e
-          errors << e
-        end
+      # An error is there before the other end can tell that one was.
+      def noting(errors)
+        yield
+      rescue StandardError => e
+        errors << e
       end
 
       def copy(from, to)

@@ -114,18 +114,25 @@ module SSH2
     #     inner.verify("inside.example.org")
     def handshake(*args, **named)
       sock = args.fetch(0) { named[:sock] }
+      # What was begun, and is to be repeated, goes on with no other.
+      kept = @sock.nil? || sock.equal?(@sock)
       pump = @pump if sock.equal?(@sock)
       pump ||= Pump.new(sock) if Pump.needed?(sock)
       args, named = [pump.sock], {} if pump
       core_handshake(*args, **named)
-    rescue Error, TypeError, IOError => e
-      failed = !e.is_a?(Timeout)
-      raise if !failed || pump.equal?(@pump)
+    rescue Timeout
+      raise
+    rescue Error, TypeError, ArgumentError, RangeError, IOError => e
+      kept = false
+      raise if pump.nil? || pump.equal?(@pump)
 
-      pump.close
       raise e, cause: pump.errors.first
     ensure
-      @sock, @pump = sock, pump unless failed # or it will be repeated
+      if kept
+        @sock, @pump = sock, pump
+      elsif !pump.equal?(@pump)
+        pump&.close
+      end
     end
 
     # End every call on the session, and let go of the socket.
