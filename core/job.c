@@ -191,8 +191,12 @@ open_lane(s2_op *op, s2_job *j)
         drop_lane(op, j);
     j->opening = false;
     if (rc == LIBSSH2_ERROR_CHANNEL_FAILURE && (sftp->most = sftp->lanes))
-        rc = 0;
-    return rc;
+        return 0;
+    /* Dropbear closes it where another channel's end comes at that time. */
+    if (rc != LIBSSH2_ERROR_CHANNEL_CLOSED || j->again)
+        return rc;
+    j->again = true;
+    return open_lane(op, j);
 }
 
 /* --- turns --------------------------------------------------------------- */

@@ -137,7 +137,7 @@ struct s2_job {
     } want;
     int options;
     bool reads;           /* what is in flight is a server's data */
-    bool opening;         /* its lane is */
+    bool opening, again;  /* its lane is; once more */
     bool tells;           /* progress */
     int64_t tell_at;      /* ms */
     uint64_t told;        /* of `done` */

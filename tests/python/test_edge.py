@@ -57,7 +57,7 @@ LEFT_OUT = {"this", "thisown",  # SWIG's
 # What a method may do with None, beside TypeError.
 TAKES_NONE = {"readdir", "readdir_ex", "get", "window_read_ex",
               "window_write_ex", "userauth_list", "agent_auth",
-              "forward_agent", "trace_sethandler"}
+              "forward_agent", "trace_sethandler", "pump"}
 # What this libssh2 has no function for is refused whatever it is given.
 MISSING = {line.split()[0] for line in binding.missing_methods().splitlines()}
 
@@ -138,6 +138,8 @@ class Objects(unittest.TestCase):
                 method(*[None] * count)
             except (TypeError, exceptions.FunctionMissingError):
                 continue
+            except exceptions.Timeout:  # and waits for what is not to come
+                pass
             self.assertIn(name, TAKES_NONE)
 
     def test_objects_of_other_classes_as_self(self):
