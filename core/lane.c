@@ -147,6 +147,8 @@ s2_ask_not(s2_lane *l)
 void
 s2_lane_forget(s2_lane *l)
 {
+    for (size_t at = l->whole; at < l->out_end && l->greeted; l->flying--)
+        at += 4 + take_u32(&(cursor){l->out + at, 4});
     l->out_end = l->whole;
 }
 
@@ -291,9 +293,8 @@ s2_lane_free(s2_lane *l)
     free(l);
 }
 
-/* A lane that nobody wants.  What the server is still to be told is worth
- * nothing once the channel is closed: OpenSSH's ends then at its next answer.
- * So its end is awaited, by later calls on the session. */
+/* A lane that nobody wants.  What the server is still to do it does while the
+ * channel is open: later calls on the session await its answers. */
 typedef struct leaving {
     s2_obj obj;
     s2_lane *lane;
@@ -301,26 +302,43 @@ typedef struct leaving {
     int64_t until; /* ms */
 } leaving;
 
+/* Answers, of no account. */
+static void
+pass_over(s2_lane *l)
+{
+    cursor c = {l->in, l->in_end};
+    size_t len;
+
+    while (c.left >= 4 && (len = take_u32(&(cursor){c.at, 4})) <= c.left - 4) {
+        take(&c, 4 + len);
+        l->flying -= l->flying > 0;
+    }
+    memmove(l->in, c.at, c.left);
+    l->in_end = c.left;
+}
+
 /* Say what there is to say, and hear the rest: 0, or EAGAIN. */
 static int
 last_words(s2_lane *l)
 {
-    ssize_t n = 0;
+    ssize_t n = 1;
 
-    while (l->out_start < l->out_end && n >= 0) {
+    while (l->out_start < l->out_end && n > 0) {
         n = libssh2_channel_write_ex(l->talk.raw, 0,
                                      (char *)l->out + l->out_start,
                                      l->out_end - l->out_start);
-        if (!n)
-            return LIBSSH2_ERROR_EAGAIN;
         l->out_start += n > 0 ? (size_t)n : 0;
     }
-    if (n >= 0)
-        n = libssh2_channel_send_eof(l->talk.raw);
-    while (n >= 0 &&
-           (n = libssh2_channel_read_ex(l->talk.raw, 0, (char *)l->in, IN)) > 0)
-        ;
-    return n == LIBSSH2_ERROR_EAGAIN ? LIBSSH2_ERROR_EAGAIN : 0;
+    if (n < 0 && n != LIBSSH2_ERROR_EAGAIN)
+        return 0;
+    while (
+        l->flying && l->in_end < IN &&
+        (n = libssh2_channel_read_ex(l->talk.raw, 0, (char *)l->in + l->in_end,
+                                     IN - l->in_end)) > 0) {
+        l->in_end += (size_t)n;
+        pass_over(l);
+    }
+    return l->flying && n == LIBSSH2_ERROR_EAGAIN ? LIBSSH2_ERROR_EAGAIN : 0;
 }
 
 static int

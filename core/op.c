@@ -750,7 +750,7 @@ static bool
 ended_sftp(const s2_op *op)
 {
     s2_sftp *sftp = sftp_of(op->self);
-    bool ends = (op->flags & S2_CLOSES) && &sftp->obj == op->self;
+    bool ends = (op->flags & S2_CLOSES) && op->self->type == &s2_sftp_type;
 
     return sftp && !ends && sftp->raw &&
            libssh2_channel_eof(libssh2_sftp_get_channel(sftp->raw)) == 1;

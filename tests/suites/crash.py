@@ -273,7 +273,8 @@ class Round:
         elif call.startswith("forward_listen"):
             args[:] = [self.rng.choice([0, -1, 70_000, 2**32])
                        if isinstance(arg, int) else arg for arg in args]
-        elif cls == "SFTP" and re.match("(get|put|list_tree|stat_many)", call):
+        elif call == "pump" or cls == "SFTP" and re.match(
+                "(get|put|list_tree|stat_many)", call):
             args[:] = [self.steered(arg) for arg in args]
         elif call == "wait":
             args[:1] = [0.01]

@@ -50,10 +50,14 @@ class Channel(Handle, binding.Channel):
         Each goes to a descriptor or to what has write(); None: nowhere.
         """
         ends: dict[str, Any] = {}
-        if stdout is not None:
-            ends |= end(stdout, "write")
-        if stderr is not None:
-            ends |= end(stderr, "write", "stderr_")
+        for this, prefix in (stdout, ""), (stderr, "stderr_"):
+            if this is not None:
+                ends |= end(this, "write", prefix)
+        if wrong := [this for name, this in ends.items() if "local" in name]:
+            raise TypeError(
+                "pump: expected a descriptor or what has write(), not "
+                + type(wrong[0]).__name__
+            )
         return super().pump(**ends)
 
     def window_read_ex(  # type: ignore[override]

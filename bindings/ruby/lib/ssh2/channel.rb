@@ -84,12 +84,14 @@ module SSH2
     # descriptor or to what has `write`; nil: nowhere.
     def pump(stdout = nil, stderr = nil)
       ends = {}
-      ends.update(ending(stdout) { |io| writer(io) }) if stdout
-      ends.update(ending(stderr, "stderr_") { |io| writer(io) }) if stderr
+      ends.update(outlet(stdout)) if stdout
+      ends.update(outlet(stderr, "stderr_")) if stderr
       held = unread
       held.zip([stdout, stderr]).each do |bytes, to|
+        next if bytes.empty?
+
         to = IO.for_fd(to, autoclose: false) if to.is_a?(Integer)
-        to&.write(bytes) unless bytes.empty?
+        to&.write(bytes)
       end
       count = core_pump(**ends)
       count.is_a?(Integer) ? count + held.sum(&:bytesize) : count
@@ -133,6 +135,11 @@ module SSH2
     end
 
     private
+
+    # Where bytes go that go to no path.
+    def outlet(to, prefix = "")
+      to.is_a?(Integer) ? ending(to, prefix) : { "#{prefix}object": writer(to) }
+    end
 
     # What was read ahead, of both streams, and is no longer.
     def unread

@@ -13,10 +13,14 @@ module SSH2
     end
 
     def writer(object)
-      object.method(:write)
+      return object.method(:write) if object.respond_to?(:write)
+
+      raise TypeError, "#{object.class} is no path, descriptor or what writes"
     end
 
     def reader(object)
+      raise TypeError, "#{object.class} is no path, descriptor or what reads" \
+        unless object.respond_to?(:read)
       return ->(size) { object.read(size) || "" } unless
         object.respond_to?(:readpartial)
 
