@@ -14,6 +14,7 @@
 enum {
     STEP = 128 << 10,
     STAGE = 256 << 10, /* for the language, or a slow descriptor */
+    LOOK_EVERY = 20,   /* ms */
     MOST = 1 << 20,    /* of a read: by as much the window is widened */
 };
 
@@ -46,6 +47,11 @@ widen(s2_kept *k)
     size_t cap = k->cap ? k->cap * 2 : STEP;
     char *data;
 
+    if (k->used) {
+        memmove(k->data, k->data + k->used, k->len - k->used);
+        k->len -= k->used;
+        k->used = 0;
+    }
     if (k->cap - k->len >= STEP / 2)
         return true;
     if (!(data = realloc(k->data, cap)))
@@ -55,13 +61,14 @@ widen(s2_kept *k)
     return true;
 }
 
-enum { LIMIT, PUMPS }; /* an op's n[] */
+enum { LIMIT }; /* an op's n[] */
 
 /* Where a stream goes, and what became of it. */
 typedef struct drain {
-    s2_kept *kept; /* two */
-    int fd[2];     /* -1: nowhere, unless `object` */
-    bool regular[2], object[2], ended[2], asks;
+    s2_kept *kept;    /* the channel's, in turns */
+    s2_kept taken[2]; /* for the language */
+    int fd[2];        /* -1: nowhere, unless `object` */
+    bool regular[2], object[2], ended[2], over;
     uint64_t moved;
 } drain;
 
@@ -90,7 +97,7 @@ fill(s2_op *op, drain *d, int i)
     if (n < 0)
         return (int)n;
     k->len += (size_t)n;
-    op->done += (size_t)n;
+    op->moves += n > 0;
     d->ended[i] = !n;
     return 1;
 }
@@ -186,12 +193,8 @@ hand_on(s2_op *op, drain *d, int i)
     size_t len = k->len - k->used, n = len;
     int why = 0;
 
-    if (!len)
+    if (!len || d->object[i])
         return 0;
-    if (d->object[i]) {
-        d->asks |= len >= STAGE || d->ended[i];
-        return 0;
-    }
     if (d->fd[i] >= 0)
         n = s2_fd_write(op, d->fd[i], d->regular[i], k->data + k->used, len,
                         &why);
@@ -202,13 +205,27 @@ hand_on(s2_op *op, drain *d, int i)
     return why ? s2_op_fail(op, s2_errno_error(op->func, NULL, why)) : n > 0;
 }
 
+/* What has come for the language is its own from now on: is there any? */
+static bool
+take_for_language(drain *d)
+{
+    bool any = false;
+
+    for (int i = 0; i < 2; i++)
+        if (d->object[i] && d->kept[i].len > d->kept[i].used) {
+            d->taken[i] = d->kept[i];
+            d->kept[i] = (s2_kept){0};
+            any = true;
+        }
+    return any;
+}
+
 static int
 pump_step(s2_op *op)
 {
     drain *d = op->state;
     int rc[4] = {1};
 
-    d->asks = false;
     while (rc[0] || rc[1] || rc[2] || rc[3]) {
         op->wait_fd = -1;
         for (int i = 0; i < 2; i++) {
@@ -220,50 +237,36 @@ pump_step(s2_op *op)
                 return rc[2 + i];
         }
     }
-    if (d->asks)
+    if (take_for_language(d))
         return 0;
-    for (int i = 0; i < 2; i++)
-        if (d->object[i] && d->kept[i].len > d->kept[i].used)
-            return 0; /* what has come is told before more is waited for */
-    if (d->ended[0] && d->ended[1] && !d->kept[0].len && !d->kept[1].len)
-        return 0;
-    if (op->wait_fd < 0 && atomic_load(&op->self->closed))
+    d->over = d->ended[0] && d->ended[1] && !d->kept[0].len && !d->kept[1].len;
+    if (!d->over && op->wait_fd < 0 && atomic_load(&op->self->closed))
         return s2_op_fail(op,
                           s2_error_new(S2_C_ChannelClosedError,
                                        LIBSSH2_ERROR_CHANNEL_CLOSED, op->func,
                                        NULL, "the channel is closed"));
-    return LIBSSH2_ERROR_EAGAIN;
+    if (op->wait_fd >= 0)
+        op->wait_ms = LOOK_EVERY; /* the other stream goes on meanwhile */
+    return d->over ? 0 : LIBSSH2_ERROR_EAGAIN;
 }
 
-/* Give the language what is kept for it. */
+/* Outside any turn: it may read the channel itself. */
 static s2_error *
 tell(drain *d, const s2_call_fn *call, void *const *ctx)
 {
+    s2_error *err = NULL;
+
     for (int i = 0; i < 2; i++) {
-        s2_kept *k = &d->kept[i];
-        s2_value bytes;
-        s2_kept taken = *k; /* it may read the channel itself */
-        bool done;
+        s2_kept *k = &d->taken[i];
+        s2_value bytes = {.kind = S2_BYTES,
+                          .bytes = {k->data + k->used, k->len - k->used}};
 
-        if (!d->object[i] || k->len == k->used)
-            continue;
-        *k = (s2_kept){0};
-        bytes = (s2_value){
-            .kind = S2_BYTES,
-            .bytes = {taken.data + taken.used, taken.len - taken.used}};
+        if (k->data && !err && !call[i](ctx[i], &bytes, 1, NULL))
+            err = &s2_raised;
         d->moved += bytes.bytes.len;
-        done = call[i](ctx[i], &bytes, 1, NULL);
-        s2_kept_free(&taken);
-        if (!done)
-            return &s2_raised;
+        s2_kept_free(k);
     }
-    return NULL;
-}
-
-static bool
-over(const drain *d)
-{
-    return d->ended[0] && d->ended[1] && !d->kept[0].len && !d->kept[1].len;
+    return err;
 }
 
 s2_error *
@@ -284,7 +287,7 @@ s2_channel_pump(s2_channel *ch, int fd, int stderr_fd, s2_call_fn object,
         d.regular[i] =
             d.fd[i] >= 0 && fstat(d.fd[i], &st) == 0 && S_ISREG(st.st_mode);
     op.state = &d;
-    while (!err && !over(&d))
+    while (!err && !d.over)
         if (!(err = s2_op_call(&op)))
             err = tell(&d, call, ctx);
     op.state = NULL;

@@ -271,7 +271,8 @@ struct s2_op {
     /* Results, and state between steps: */
     void *dst;
     size_t cap, done;
-    void *state; /* freed by settle, or by the caller of s2_op_call */
+    size_t moves; /* what else has come: that starts the timeout anew, too */
+    void *state;  /* freed by settle, or by the caller of s2_op_call */
     int64_t r[4];
     s2_buf out[4]; /* text and bytes; the caller's after a success */
     union {
@@ -285,11 +286,12 @@ struct s2_op {
     const char *why;              /* it waits, for Timeout's text; or NULL */
     int timeout;                  /* ms, instead of the session's; 0: as that */
     int64_t deadline;             /* when the call times out; 0: never */
-    bool idle;   /* set by a step that would block, and left nothing behind */
-    bool more;   /* set by one that would not, and lets others have a turn */
-    bool raised; /* the language raised inside a callback */
-    bool left;   /* the caller has gone: finish only what was begun */
-    bool owed;   /* and was told to call again: keep the result for it */
+    bool idle;    /* set by a step that would block, and left nothing behind */
+    bool more;    /* set by one that would not, and lets others have a turn */
+    bool raised;  /* the language raised inside a callback */
+    bool left;    /* the caller has gone: finish only what was begun */
+    bool owed;    /* and was told to call again: keep the result for it */
+    bool goes_on; /* its state is there already: it takes over no other's */
     int rc;
     struct s2_op *next;
 };

@@ -13,6 +13,7 @@
 
 enum {
     LANES = 4,          /* of an SFTP: servers allow ten channels or so */
+    LOOK_EVERY = 20,    /* ms */
     TELL_EVERY = 125,   /* ms */
     LEAST = 1 << 20,    /* bytes in flight, whatever the line, */
     MOST = 16 << 20,    /* and at most */
@@ -78,6 +79,13 @@ grow(s2_job *j)
 }
 
 void
+s2_job_had(s2_job *j, uint64_t bytes)
+{
+    j->done += bytes;
+    j->since_done += bytes;
+}
+
+void
 s2_job_moved(s2_job *j, size_t bytes)
 {
     j->done += bytes;
@@ -101,6 +109,7 @@ drop_lane(s2_op *op, s2_job *j)
     j->lane = NULL;
     j->opening = false;
     sftp_of(op)->lanes--;
+    sftp_of(op)->most = 0; /* there may be room for others now */
     s2_session_wake_all(S2_SESSION(op));
 }
 
@@ -111,7 +120,7 @@ take_idle(s2_op *op, s2_job *j)
 
     while ((j->lane = sftp->idle)) {
         sftp->idle = j->lane->next;
-        if (!libssh2_channel_eof(j->lane->talk.raw))
+        if (!libssh2_channel_eof(j->lane->talk.raw) && s2_lane_wake(j->lane))
             break;
         drop_lane(op, j); /* the server has ended it meanwhile */
     }
@@ -130,6 +139,7 @@ leave_lane(s2_op *op, s2_job *j)
         drop_lane(op, j);
         return;
     }
+    s2_lane_rest(j->lane);
     j->lane->next = sftp->idle;
     sftp->idle = j->lane;
     j->lane = NULL;
@@ -233,12 +243,6 @@ s2_job_begin(s2_op *op, s2_job *(*make)(s2_op *))
     return open_lane(op, j);
 }
 
-static int
-lane_step(s2_op *op)
-{
-    return open_lane(op, op->state);
-}
-
 /* It has failed: is there still something to wait for?  What has been asked
  * for and is no longer wanted is not, if it is much. */
 static bool
@@ -252,6 +256,10 @@ end(s2_op *op, s2_job *j)
 {
     s2_error *err = j->failed;
 
+    if (err && j->lane && j->lane->flying) {
+        s2_lane_forget(j->lane);
+        j->undo(j);
+    }
     leave_lane(op, j);
     if (!err)
         return 0;
@@ -271,16 +279,23 @@ run_step(s2_op *op)
             j->want = S2_LANE;
             return 0;
         }
+        /* What was begun without blocking, and left, is not gone on with. */
+        if (atomic_load(&S2_SESSION(op)->blocking) && S2_SESSION(op)->owed) {
+            s2_owed_drop(S2_SESSION(op), op->self);
+            op->more = true;
+        }
         op->why = ": other transfers of this SFTP are not over";
         return LIBSSH2_ERROR_EAGAIN;
     }
     for (;;) {
+        unsigned before = j->lane->flying;
         int turned = s2_lane_turn(op, j->lane), worked;
 
         op->wait_fd = -1;
         if (turned < 0)
-            return turned;
-        if (j->asked && !j->rtt && turned)
+            return j->failed ? end(op, j) : turned;
+        op->moves += turned > 0;
+        if (j->asked && !j->rtt && j->lane->flying < before)
             measure(j);
         worked = j->lane->greeted ? j->work(op, j) : 0;
         op->done = (size_t)j->done;
@@ -294,8 +309,12 @@ run_step(s2_op *op)
             j->want = S2_TELL;
         if (j->want != S2_GO)
             return 0;
-        if (!turned && !worked)
+        if (!turned && !worked) {
+            /* The server is not to wait for a slow descriptor of this side. */
+            if (op->wait_fd >= 0 && j->lane->flying)
+                op->wait_ms = LOOK_EVERY;
             return LIBSSH2_ERROR_EAGAIN;
+        }
         if (j->done - from > BUDGET) {
             op->more = true;
             return LIBSSH2_ERROR_EAGAIN;
@@ -354,38 +373,73 @@ language(s2_job *j, const s2_calls *calls)
     return done ? NULL : &s2_raised;
 }
 
-/* The job's own calls, after the first, have another step each. */
+/* After the first call the job has calls of its own, or the first once more. */
 static s2_error *
-go_on(const s2_op *op, s2_job **j, const s2_calls *calls)
+go_on(s2_op *op, s2_job **j, const s2_calls *calls)
 {
     bool lane = (*j)->want == S2_LANE;
-    s2_op next = S2_OP(op->self, lane ? lane_step : run_step, op->func,
-                       lane ? op->scope : NULL, S2_ASKS | S2_MOVES);
+    s2_op next = S2_OP(op->self, run_step, op->func, NULL, S2_ASKS | S2_MOVES);
+    s2_op *call = lane ? op : &next;
     s2_error *err;
 
     if ((*j)->want != S2_GO && !lane)
         return language(*j, calls);
-    next.path = op->path;
-    next.settle = settle;
-    next.state = *j;
-    if (lane)
-        (*j)->want = S2_GO;
-    err = s2_op_call(&next);
-    *j = next.state; /* NULL: whoever comes next has to finish it */
+    (*j)->want = S2_GO;
+    call->path = op->path;
+    call->settle = settle;
+    call->state = *j;
+    call->goes_on = true;
+    err = s2_op_call(call);
+    *j = call->state; /* NULL: whoever comes next has to finish it */
+    call->state = NULL;
     return err;
+}
+
+/* The caller takes it no further. */
+static void
+leave(s2_op *op, s2_job *j, s2_error *err)
+{
+    s2_session *s = S2_SESSION(op);
+
+    op->state = j;
+    op->goes_on = false;
+    if (s->generation != s2_generation) {
+        j->free(j); /* in a child the lane is the parent's */
+        return;
+    }
+    if (err == &s2_again)
+        s2_op_owe(op);
+    if (!op->state)
+        return;
+    s2_turn_lock(&s->turn);
+    settle(op, 0);
+    s2_turn_unlock(&s->turn);
+}
+
+static s2_error *
+check_name(const s2_op *op, size_t len)
+{
+    return len <= S2_NAMES
+               ? NULL
+               : s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL,
+                              op->func, NULL, "a path of %zu bytes", len);
 }
 
 s2_error *
 s2_job_run(s2_op *op, const s2_calls *calls, void (*take)(s2_job *, void *),
            void *result)
 {
-    s2_session *s = S2_SESSION(op);
-    s2_error *err;
+    s2_error *err = op->path ? check_name(op, op->b[0].len) : NULL;
     s2_job *j;
 
+    if (!err)
+        err = check_name(op, op->b[1].len);
+    if (err)
+        return err;
     op->settle = settle;
     err = s2_op_call(op);
     j = op->state;
+    op->state = NULL;
     if (!err)
         j->tells = calls->progress != NULL;
     while (!err && j->want != S2_DONE)
@@ -394,13 +448,7 @@ s2_job_run(s2_op *op, const s2_calls *calls, void (*take)(s2_job *, void *),
         err = &s2_raised;
     if (!err)
         take(j, result);
-    op->state = j;
-    if (err == &s2_again && j) {
-        s2_op_owe(op);
-    } else if (j) {
-        s2_turn_lock(&s->turn);
-        settle(op, 0);
-        s2_turn_unlock(&s->turn);
-    }
+    if (j)
+        leave(op, j, err);
     return err;
 }

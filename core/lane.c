@@ -150,6 +150,7 @@ s2_lane_forget(s2_lane *l)
     for (size_t at = l->whole; at < l->out_end && l->greeted; l->flying--)
         at += 4 + take_u32(&(cursor){l->out + at, 4});
     l->out_end = l->whole;
+    memset(l->request, 0, sizeof l->request); /* nobody hears the answers */
 }
 
 /* --- turns --------------------------------------------------------------- */
@@ -173,6 +174,9 @@ send(s2_op *op, s2_lane *l)
         if (n <= 0) {
             if (s2_closed_by_peer(op, l->talk.raw))
                 l->ended = true;
+            /* Amid an exchange of keys a packet is begun: it stays as it is. */
+            if (libssh2_channel_window_write_ex(l->talk.raw, NULL))
+                l->whole = l->out_end;
             break;
         }
         l->out_start += (size_t)n;
@@ -379,12 +383,28 @@ s2_lane_drop(s2_op *op, s2_lane *l, bool hears)
     }
 }
 
+void
+s2_lane_rest(s2_lane *l)
+{
+    free(l->in);
+    free(l->out);
+    l->in = l->out = NULL;
+    l->in_start = l->in_end = 0;
+    l->out_start = l->out_end = l->whole = 0;
+}
+
+bool
+s2_lane_wake(s2_lane *l)
+{
+    return (l->in = malloc(IN)) && (l->out = malloc(OUT));
+}
+
 static s2_lane *
 lane_new(void)
 {
     s2_lane *l = calloc(1, sizeof *l);
 
-    if (l && (l->in = malloc(IN)) && (l->out = malloc(OUT))) {
+    if (l && s2_lane_wake(l)) {
         l->talk.window = WINDOW;
         l->out_end = 9;
         put_u32(put_u32(l->out, 5) + 1, VERSION);

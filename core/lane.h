@@ -43,6 +43,7 @@ enum {
 
 enum {
     S2_PIECE = 32768,   /* bytes that every server takes and gives at once */
+    S2_NAMES = 32768,   /* bytes of a path, at most */
     S2_HANDLE = 256,    /* the longest handle there may be */
     S2_ATTRS_MOST = 32, /* the most bytes that s2_put_attrs() writes */
 };
@@ -95,6 +96,9 @@ unsigned char *s2_ask(s2_lane *l, int type, const void *str, size_t len,
  * never made. */
 void s2_ask_less(s2_lane *l, size_t bytes, uint64_t tag);
 void s2_ask_not(s2_lane *l);
+/* Without buffers, for as long as it is idle; and back: no memory. */
+void s2_lane_rest(s2_lane *l);
+bool s2_lane_wake(s2_lane *l);
 /* Before a lane is dropped: what is not sent yet need not be. */
 void s2_lane_forget(s2_lane *l);
 /* In a turn: it is no longer wanted, but that the server does what it is asked
@@ -171,6 +175,8 @@ s2_error *s2_job_run(s2_op *op, const s2_calls *calls,
 void s2_job_fail(s2_job *j, s2_error *err);
 /* May another piece go on its way? */
 bool s2_job_room(const s2_job *j);
+/* So many bytes were there already. */
+void s2_job_had(s2_job *j, uint64_t bytes);
 /* So many bytes have come, or are acknowledged. */
 void s2_job_moved(s2_job *j, size_t bytes);
 /* For sftp.c: the lanes of an SFTP that nobody uses are closed. */
@@ -197,7 +203,8 @@ typedef struct s2_move {
     unsigned flying; /* requests */
     uint64_t at;     /* of the next piece */
     uint64_t moved;  /* up to where all has come, or was read */
-    bool ended, known, made, set, closed, replacing, undone;
+    bool ended, known, made, set, closed, replacing;
+    bool undone, removed;
     s2_attrs attrs;     /* the source's, once known */
     s2_attrs there;     /* what it replaces: its flags are 0 for nothing */
     bool link;          /* what it replaces is one, */

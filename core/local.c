@@ -7,10 +7,18 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <unistd.h>
 
-enum { STEP = 4096 }; /* PIPE_BUF */
+static bool
+await(s2_op *op, int fd, int events)
+{
+    op->wait_fd = fd;
+    op->wait_directions = events == POLLIN ? LIBSSH2_SESSION_BLOCK_INBOUND
+                                           : LIBSSH2_SESSION_BLOCK_OUTBOUND;
+    return false;
+}
 
 static bool
 ready(s2_op *op, int fd, bool regular, int events)
@@ -19,10 +27,7 @@ ready(s2_op *op, int fd, bool regular, int events)
 
     if (regular || poll(&p, 1, 0) > 0)
         return true;
-    op->wait_fd = fd;
-    op->wait_directions = events == POLLIN ? LIBSSH2_SESSION_BLOCK_INBOUND
-                                           : LIBSSH2_SESSION_BLOCK_OUTBOUND;
-    return false;
+    return await(op, fd, events);
 }
 
 static bool
@@ -39,13 +44,16 @@ s2_fd_write(s2_op *op, int fd, bool regular, const void *src, size_t len,
 
     *why = 0;
     while (done < len && ready(op, fd, regular, POLLOUT)) {
-        size_t most = regular || len - done < STEP ? len - done : STEP;
+        size_t most = regular || len - done < PIPE_BUF ? len - done : PIPE_BUF;
         ssize_t n = write(fd, (const char *)src + done, most);
 
         if (n >= 0) {
             done += (size_t)n;
         } else if (errno != EINTR) {
-            *why = blocks(errno) ? 0 : errno;
+            if (!blocks(errno))
+                *why = errno;
+            else
+                await(op, fd, POLLOUT);
             break;
         }
     }
@@ -68,7 +76,10 @@ s2_fd_read(s2_op *op, int fd, bool regular, void *dst, size_t len, bool *ended,
             *ended = true;
             break;
         } else if (errno != EINTR) {
-            *why = blocks(errno) ? 0 : errno;
+            if (!blocks(errno))
+                *why = errno;
+            else
+                await(op, fd, POLLIN);
             break;
         }
         if (!regular)

@@ -34,7 +34,20 @@ enum {
 };
 
 /* Which answer it is. */
-enum { LINK, THERE, REAL, HANDLE, SIZE, SET, SHUT, NAMED, GONE, UNDONE };
+enum {
+    LINK,
+    THERE,
+    REAL,
+    HANDLE,
+    SIZE,
+    AGAIN,
+    CUT,
+    SET,
+    SHUT,
+    NAMED,
+    GONE,
+    UNDONE
+};
 
 /* A read: `held` came, and waits for what is before it, then `len` more. */
 struct piece {
@@ -104,22 +117,22 @@ hash(const char *text)
     return h;
 }
 
-/* A name beside `path` for as long as it is not whole: the same each time for
- * what is to be resumed, else one of its own.  NULL: no memory. */
+/* A name beside `path` for as long as it is not whole: where it is to be
+ * resumed the same each time for that version of the source, else one of its
+ * own.  NULL: no memory. */
 static char *
-beside(const char *path, bool resume)
+beside(const char *path, bool resume, const s2_attrs *source)
 {
+    enum { TOLD = LIBSSH2_SFTP_ATTR_SIZE | LIBSSH2_SFTP_ATTR_ACMODTIME };
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     size_t folder = (size_t)(name - path), len = strlen(name), cap;
     char tail[48], *made;
-    uint64_t n = hash(name);
+    uint64_t n = hash(name) + source->filesize * 1099511628211u + source->mtime;
 
-    if (!resume)
-        RAND_bytes((unsigned char *)&n, sizeof n);
-    if (resume && len + sizeof ".part" - 1 <= NAME)
-        snprintf(tail, sizeof tail, ".part");
-    else
-        snprintf(tail, sizeof tail, ".%016llx.part", (unsigned long long)n);
+    if ((!resume || (source->flags & TOLD) != TOLD) &&
+        RAND_bytes((unsigned char *)&n, sizeof n) != 1)
+        return NULL;
+    snprintf(tail, sizeof tail, ".%016llx.part", (unsigned long long)n);
     if (len + strlen(tail) > NAME)
         len = NAME - strlen(tail);
     cap = folder + len + strlen(tail) + 1;
@@ -248,7 +261,8 @@ look_here(s2_op *op, s2_move *m)
         return false;
     }
     if (!S_ISREG(st.st_mode)) {
-        m->options |= S2_DIRECT;
+        if (!m->plain) /* in a tree it is replaced, as all is */
+            m->options |= S2_DIRECT;
         return true;
     }
     m->there.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS;
@@ -272,14 +286,14 @@ is_regular(int fd)
     return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* How much of the file an earlier transfer has left, if it still counts. */
+/* How much of the file an earlier transfer has left, if it counts: without
+ * another name nobody knows of what. */
 static uint64_t
-left(s2_move *m, uint64_t size, int64_t mtime)
+left(s2_move *m, uint64_t size)
 {
-    bool old = (m->attrs.flags & LIBSSH2_SFTP_ATTR_ACMODTIME) &&
-               mtime < (int64_t)m->attrs.mtime;
+    bool known = m->put ? m->remote_temp : m->local_temp;
 
-    return old || size > m->attrs.filesize ? 0 : size;
+    return known && size <= m->attrs.filesize ? size : 0;
 }
 
 /* Open what is to be written, once it is known what for. */
@@ -294,8 +308,11 @@ open_here(s2_op *op, s2_move *m)
     struct stat st;
     const char *name;
 
+    if (m->there.flags)
+        mode = (m->there.permissions & MODE) | 0600;
+
     if (!direct && !m->local_temp &&
-        !(m->local_temp = beside(m->local, resume))) {
+        !(m->local_temp = beside(m->local, resume, &m->attrs))) {
         fail(m, &s2_no_memory);
         return false;
     }
@@ -305,15 +322,15 @@ open_here(s2_op *op, s2_move *m)
     else if (m->plain)
         flags |= O_NOFOLLOW;
     m->fd = openat(m->dir, name, flags | O_NONBLOCK, mode);
+    m->own_fd = m->made = m->fd >= 0;
     if (m->fd < 0 || fstat(m->fd, &st) < 0) {
         fail_here(op, m, errno);
         return false;
     }
-    m->own_fd = m->made = true;
     m->regular = S_ISREG(st.st_mode);
     if (!m->regular)
         return true;
-    m->moved = resume ? left(m, (uint64_t)st.st_size, st.st_mtime) : 0;
+    m->moved = resume ? left(m, (uint64_t)st.st_size) : 0;
     if (((uint64_t)st.st_size > m->moved &&
          ftruncate(m->fd, (off_t)m->moved) < 0) ||
         lseek(m->fd, (off_t)m->moved, SEEK_SET) < 0) {
@@ -409,7 +426,10 @@ ask_open(s2_move *m)
             flags |= m->remote_temp ? LIBSSH2_FXF_EXCL : LIBSSH2_FXF_TRUNC;
         if (m->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) {
             attrs.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS;
-            attrs.permissions = m->attrs.permissions & MODE;
+            attrs.permissions = (m->there.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS
+                                     ? m->there.permissions
+                                     : m->attrs.permissions) &
+                                MODE;
         }
     }
     len = (size_t)(s2_put_attrs(put_u32(body, flags), &attrs) - body);
@@ -421,12 +441,12 @@ ask_open(s2_move *m)
 }
 
 static bool
-ask_set(s2_move *m, const s2_attrs *attrs)
+ask_set(s2_move *m, const s2_attrs *attrs, int what)
 {
     unsigned char body[S2_ATTRS_MOST], *to;
     size_t len = (size_t)(s2_put_attrs(body, attrs) - body);
 
-    if (!(to = ask_file(m, FXP_FSETSTAT, len, SET)))
+    if (!(to = ask_file(m, FXP_FSETSTAT, len, what)))
         return false;
     memcpy(to, body, len);
     return true;
@@ -521,6 +541,7 @@ hold(s2_move *m, struct piece *p, cursor data)
     memcpy(more + p->held_len, data.at, data.left);
     p->held = more;
     p->held_len += data.left;
+    m->job->flying += data.left; /* it takes room until it is handed on */
     return true;
 }
 
@@ -586,6 +607,7 @@ deliver(s2_op *op, s2_move *m)
 
             p->used += n;
             p->at += n;
+            m->job->flying -= n;
             moved |= n > 0;
             if (p->used < p->held_len)
                 break;
@@ -674,15 +696,17 @@ static void
 renew_there(s2_op *op, s2_move *m, const s2_attrs *have)
 {
     uint64_t size = have->flags & LIBSSH2_SFTP_ATTR_SIZE ? have->filesize : 0;
-    uint64_t from = m->regular ? left(m, size, (int64_t)have->mtime) : 0;
+    uint64_t from = m->regular ? left(m, size) : 0;
 
-    if (size > from && !ask_set(m, &(s2_attrs){.flags = LIBSSH2_SFTP_ATTR_SIZE,
-                                               .filesize = from}))
+    if (size > from &&
+        !ask_set(m,
+                 &(s2_attrs){.flags = LIBSSH2_SFTP_ATTR_SIZE, .filesize = from},
+                 CUT))
         fail(m, &s2_no_memory);
     if (from && lseek(m->fd, (off_t)from, SEEK_CUR) < 0)
         fail_here(op, m, errno);
     m->at = m->moved = from;
-    m->job->done += from;
+    s2_job_had(m->job, from);
 }
 
 static void
@@ -694,7 +718,7 @@ learn(s2_op *op, s2_move *m, const s2_attrs *attrs)
         m->job->total += attrs->filesize;
     if (m->local && open_here(op, m)) {
         m->at = m->state == RENEW ? m->moved : m->at;
-        m->job->done += m->moved;
+        s2_job_had(m->job, m->moved);
     }
 }
 
@@ -713,6 +737,25 @@ opened(s2_op *op, s2_move *m)
     }
 }
 
+/* It had fewer bytes than it told.  Some files always do: those of /sys. */
+static void
+compare(s2_op *op, s2_move *m, const s2_attrs *now)
+{
+    uint64_t told = m->attrs.filesize;
+
+    if (now->filesize != told)
+        changed(op, m, m->moved, told);
+    m->attrs.filesize = m->moved;
+}
+
+/* May a name be refused because it is there? */
+static bool
+is_taken(unsigned long status)
+{
+    return status == LIBSSH2_FX_FAILURE ||
+           status == LIBSSH2_FX_FILE_ALREADY_EXISTS;
+}
+
 /* SFTP's answers, by what was asked. */
 static int
 on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
@@ -727,6 +770,7 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     case LINK:
     case THERE:
     case SIZE:
+    case AGAIN:
         if (r->type == FXP_ATTRS)
             s2_take_attrs(&c, &attrs);
         if (!c.at || (good && r->type != FXP_ATTRS))
@@ -737,6 +781,8 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
             m->there = attrs;
         else if (m->failed || m->undone)
             break;
+        else if (tag == AGAIN)
+            compare(op, m, &attrs);
         else if (m->put)
             renew_there(op, m, &attrs);
         else
@@ -761,15 +807,17 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
             memcpy(m->handle, handle.at, handle.left);
             m->handle_len = handle.left;
             m->made = m->put;
-            if (m->undone)
-                ask_file(m, FXP_CLOSE, 0, UNDONE);
-            else
+            if (!m->undone)
                 opened(op, m);
             break;
         }
         if (good)
             return senseless(op, m, "the server gives no handle");
         fail_there(op, m, r->status);
+        break;
+    case CUT:
+        if (!good)
+            fail_there(op, m, r->status);
         break;
     case SET:
         if (!good && (m->options & S2_PRESERVE))
@@ -782,11 +830,11 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     case NAMED:
         if (good)
             m->state = OVER;
-        else if (m->job->lane->posix_rename || m->replacing)
+        else if (m->job->lane->posix_rename || m->replacing || m->undone ||
+                 !is_taken(r->status))
             fail_there(op, m, r->status);
-        else if (!ask_path(m, FXP_REMOVE, m->remote, 0, GONE))
+        else if (!(m->replacing = ask_path(m, FXP_REMOVE, m->remote, 0, GONE)))
             fail(m, &s2_no_memory);
-        m->replacing = true; /* a server may refuse a name that is there */
         break;
     case GONE:
         if (!m->failed && !m->undone && !ask_rename(m))
@@ -827,12 +875,14 @@ get_work(s2_op *op, s2_move *m)
             m->job->want = S2_SINK;
             return 1;
         }
-        if (!m->known || m->flying || !ask_file(m, FXP_CLOSE, 0, SHUT))
+        if (!m->known || m->flying)
+            return 0;
+        if (fell_short(m))
+            return ask_file(m, FXP_FSTAT, 0, AGAIN) != NULL;
+        if (!ask_file(m, FXP_CLOSE, 0, SHUT))
             return 0;
         m->closed = true;
         m->state = CLOSE;
-        if (fell_short(m))
-            changed(op, m, m->moved, m->attrs.filesize);
         return 1;
     case CLOSE:
         if (m->flying)
@@ -920,7 +970,8 @@ static bool
 begin_put(s2_move *m)
 {
     if (!(m->options & S2_DIRECT) && !m->remote_temp &&
-        !(m->remote_temp = beside(m->remote, m->options & S2_RESUME))) {
+        !(m->remote_temp =
+              beside(m->remote, m->options & S2_RESUME, &m->attrs))) {
         fail(m, &s2_no_memory);
         return false;
     }
@@ -946,13 +997,16 @@ wanted(const s2_move *m)
 static int
 finish_put(s2_op *op, s2_move *m)
 {
-    s2_attrs a = wanted(m);
+    s2_attrs a = wanted(m), now = m->attrs;
+    struct stat st;
 
     if (m->regular && m->moved < m->attrs.filesize) {
-        changed(op, m, m->moved, m->attrs.filesize);
-        return 1;
+        now.filesize = fstat(m->fd, &st) ? 0 : (uint64_t)st.st_size;
+        compare(op, m, &now);
     }
-    if (a.flags && !m->set && !ask_set(m, &a))
+    if (m->failed)
+        return 1;
+    if (a.flags && !m->set && !ask_set(m, &a, SET))
         return 0;
     m->set = true;
     if (!ask_file(m, FXP_CLOSE, 0, SHUT))
@@ -996,41 +1050,54 @@ put_work(s2_op *op, s2_move *m)
 
 /* --- both ---------------------------------------------------------------- */
 
+/* Ask for what undoes it, as far as there is room: is all asked for?  What it
+ * replaces may be gone already, then it gets its name. */
+static bool
+retract(s2_move *m)
+{
+    bool stays = (m->options & S2_RESUME) || !m->put || !m->remote_temp ||
+                 m->state < OPEN;
+
+    if (m->handle_len && !m->closed)
+        m->closed = ask_file(m, FXP_CLOSE, 0, UNDONE);
+    if (!m->removed)
+        m->removed =
+            m->replacing
+                ? ask_rename(m)
+                : stays || ask_path(m, FXP_REMOVE, m->remote_temp, 0, UNDONE);
+    return m->removed && (m->closed || !m->handle_len);
+}
+
 /* Nothing of it shall stay, but what can be resumed.  What is asked for may
  * never be answered. */
 void
 s2_move_undo(s2_move *m)
 {
-    bool keep = m->options & S2_RESUME;
-
     if (m->undone || m->state == OVER)
         return;
     m->undone = true;
-    if (m->handle_len && !m->closed)
-        ask_file(m, FXP_CLOSE, 0, UNDONE);
-    if (m->put && m->remote_temp && m->state >= OPEN && !keep)
-        ask_path(m, FXP_REMOVE, m->remote_temp, 0, UNDONE);
-    if (!m->put && m->made && m->local_temp && !keep)
+    if (!m->put && m->made && m->local_temp && !(m->options & S2_RESUME))
         unlinkat(m->dir, m->local_temp, 0);
+    retract(m);
 }
 
 int
 s2_move_work(s2_op *op, s2_move *m)
 {
-    int worked = 0;
-
     if (m->state == OVER)
         return 0;
-    if (!m->failed)
-        worked = m->put ? put_work(op, m) : get_work(op, m);
-    if (!m->failed)
-        return worked;
-    worked = !m->undone;
-    s2_move_undo(m);
-    if (m->flying)
-        return worked;
-    m->state = OVER;
-    s2_job_fail(m->job, m->failed);
+    if (!m->failed && !m->undone) {
+        int worked = m->put ? put_work(op, m) : get_work(op, m);
+
+        if (!m->failed)
+            return worked;
+    }
+    if (m->failed)
+        s2_job_fail(m->job, m->failed);
     m->failed = NULL;
+    s2_move_undo(m);
+    if (!retract(m) || m->flying)
+        return 0;
+    m->state = OVER;
     return 1;
 }

@@ -550,7 +550,7 @@ set_deadline(call *c)
 {
     int64_t patient = c->patience ? s2_now() + c->patience : 0;
 
-    c->moved = c->op->done;
+    c->moved = c->op->done + c->op->moves;
     c->deadline =
         patient && (!c->over || patient < c->over) ? patient : c->over;
 }
@@ -577,7 +577,7 @@ wait_for(call *c, const s2_scope *scope, int need)
 
     if (!c->blocking)
         return leave(c, &s2_again);
-    if (c->op->done != c->moved)
+    if (c->op->done + c->op->moves != c->moved)
         set_deadline(c);
     if (c->deadline && now >= c->deadline)
         return leave(c, s2_error_new(S2_C_Timeout, LIBSSH2_ERROR_TIMEOUT,
@@ -917,7 +917,7 @@ finish_parked(call *c)
     s2_scope *scope = c->op->scope;
     s2_op *left = scope->parked;
 
-    if (!left || !same_call(left, c->op))
+    if (!left || c->op->goes_on || !same_call(left, c->op))
         return s2_record_advance(c->s, scope);
     take_over(c->op, left);
     c->begun = true;
@@ -993,7 +993,7 @@ take_turn(call *c)
             return wait_for(c, op->scope, 0);
         }
         op->scope->live = c->id;
-        if (s->owed && !c->begun && claim_owed(c)) {
+        if (s->owed && !c->begun && !op->goes_on && claim_owed(c)) {
             c->finished = true;
             leave_scope(c, false);
             return drain(c);

@@ -1249,14 +1249,16 @@ s2_error *s2_sftp_get_channel(s2_sftp *sftp, s2_channel **out);
  *            called with bytes.  `progress` is called with the bytes that have
  *            come and, as far as it is known, how many there are, at most ten
  *            times a second; what it raises ends the transfer.  `resume`: go on
- *            with what an earlier transfer to `local`, which was to be resumed
- *            as well, has left as `local`.part, unless the file is newer;
- *            `temporary` false: use no other name; `preserve`: its times and
- *            its mode are kept.
+ *            with what an earlier transfer that was to be resumed as well has
+ *            left of the same version, by its size and time, as
+ *            `local`.<number>.part; `temporary` false: use no other name;
+ *            `preserve`: its times and its mode are kept, else a new file has
+ *            its mode alone.
  * Blocking   until all of it is there; bytes that come start the timeout anew.
  * Returns    how many bytes the file has, of what comes to `fd` and `object`.
  * Errors     SFTPProtocolError; FileError, with errno: `local`, which is left
- *            as it was; or the file was changed.
+ *            as it was unless `temporary` is false; or the file was cut
+ *            meanwhile; InvalidRequestError: a path of more than 32 KiB.
  * Source     draft-ietf-secsh-filexfer-02 6.4
  */
 s2_error *s2_sftp_get(s2_sftp *sftp, const char *remote, const char *local,
@@ -1274,8 +1276,8 @@ s2_error *s2_sftp_get(s2_sftp *sftp, const char *remote, const char *local,
  * Blocking   until the server has taken all of it, which starts the timeout
  *            anew as it goes on.
  * Returns    how many bytes the file has.
- * Errors     SFTPProtocolError; FileError, with errno: `local`, or it was
- *            changed.
+ * Errors     SFTPProtocolError; FileError, with errno: `local`, or it was cut
+ *            meanwhile; InvalidRequestError: a path of more than 32 KiB.
  * Source     draft-ietf-secsh-filexfer-02 6.4
  */
 s2_error *s2_sftp_put(s2_sftp *sftp, const char *local, const char *remote,

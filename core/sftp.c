@@ -41,6 +41,7 @@ close_step(s2_op *op)
     int rc;
 
     s2_op_close(op);
+    s2_owed_drop(S2_SESSION(op), op->self);
     s2_lanes_drop(op);
     if (!sftp->raw || S2_SESSION(op)->dead)
         return 0;

@@ -111,11 +111,13 @@ is_leaf(cursor name)
            !memchr(name.at, '\0', name.left);
 }
 
-/* Does a link in a folder of that depth stay in the tree, by its names? */
+/* Does a link in a folder of that depth stay in the tree, by its names?  What
+ * goes up again behind a name may be led elsewhere by it. */
 static bool
 stays(const char *target, unsigned depth)
 {
     long deep = (long)depth;
+    bool named = false;
 
     if (*target == '/' || !*target)
         return false;
@@ -123,9 +125,9 @@ stays(const char *target, unsigned depth)
         size_t len = strcspn(target, "/");
 
         if (len == 2 && target[0] == '.' && target[1] == '.')
-            deep--;
+            deep -= named ? (long)depth + 1 : 1;
         else if (len && !(len == 1 && *target == '.'))
-            deep++;
+            named = true;
         if (deep < 0)
             return false;
         target += len + (target[len] == '/');
@@ -281,6 +283,8 @@ find(s2_op *op, tree *t, node *in, const char *leaf, const s2_attrs *attrs)
 
     if (!strcmp(leaf, ".") || !strcmp(leaf, ".."))
         return true;
+    if (strlen(in->remote) + strlen(leaf) >= S2_NAMES)
+        return fail(t, s2_errno_error(op->func, in->remote, ENAMETOOLONG));
     if (t->limit && ++t->entries > t->limit)
         return fail(t,
                     s2_error_new(S2_C_BufferTooSmallError,
@@ -454,7 +458,7 @@ on_folder(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
         n->made = good;
         if (good)
             ready(t, n);
-        else if (!ask(t, n, FXP_STAT, false, NULL, IS))
+        else if (!ask(t, n, n->parent ? FXP_LSTAT : FXP_STAT, false, NULL, IS))
             no_memory(t);
         break;
     case IS:
@@ -659,6 +663,15 @@ link_here(s2_op *op, tree *t, item *i)
         fail(t, here_error(op, t, i->in, errno));
 }
 
+static void
+fail_item(s2_op *op, tree *t, const item *i, unsigned long status)
+{
+    char *path = join(i->in->remote, i->leaf);
+
+    fail(t, s2_status_error(op->func, path ? path : i->leaf, status));
+    free(path);
+}
+
 static int
 on_item(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
 {
@@ -671,18 +684,21 @@ on_item(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     i->over = true;
     if (t->job.failed)
         return 0;
-    if (tag == MADE_LINK && !good && !i->replacing) {
+    if (tag == MADE_LINK && !i->replacing &&
+        (r->status == LIBSSH2_FX_FAILURE ||
+         r->status == LIBSSH2_FX_FILE_ALREADY_EXISTS)) {
         i->over =
             !(i->replacing = ask_path(t, i, FXP_REMOVE, 0, REPLACED, &to));
     } else if (tag == REPLACED) {
         i->over = !ask_link(t, i);
     } else if (!good) {
-        fail(t, s2_status_error(op->func, i->in->remote, r->status));
+        fail_item(op, t, i, r->status);
     } else if (tag == KIND && r->type == FXP_ATTRS) {
         s2_take_attrs(&c, &i->attrs);
         if (!c.at || !(i->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS))
             return senseless(op, i->in->remote,
                              "the server does not say what is a file");
+        t->entries--; /* it was counted */
         find(op, t, i->in, i->leaf, &i->attrs);
     } else if (tag == TARGET) {
         if (r->type != FXP_NAME || take_u32(&c) != 1 ||
@@ -1136,6 +1152,13 @@ s2_sftp_stat_many(s2_sftp *sftp, const s2_list *paths, s2_value *found)
         *to++ = '\0';
     }
     s2_op_bytes(&op, 0, text, len);
+    for (size_t i = 0; i < paths->count; i++)
+        if (paths->item[i].len > S2_NAMES) {
+            free(text);
+            return s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL,
+                                op.func, NULL, "a path of %zu bytes",
+                                paths->item[i].len);
+        }
     err = s2_job_run(&op, &(s2_calls){0}, take_stats, found);
     free(text);
     return err;

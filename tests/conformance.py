@@ -190,6 +190,10 @@ class Verbs:
     def names_in(self, path):
         return sorted(os.listdir(path))
 
+    def parts_in(self, path):
+        """What is left of transfers in a folder and below."""
+        return sorted(p.name for p in Path(path).rglob("*.part"))
+
     def many(self, path, count):
         """A folder of so many files, a byte each."""
         for number in range(count):

@@ -194,13 +194,15 @@ parts_of(PyObject *parts, s2_list *list, int takes, const char *func)
     for (Py_ssize_t i = 0; done && i < PySequence_Fast_GET_SIZE(items); i++) {
         input in = {0};
 
-        PyObject *item = PySequence_Fast_GET_ITEM(items, i);
+        /* A path of the program's own class may shorten the list. */
+        PyObject *item = Py_NewRef(PySequence_Fast_GET_ITEM(items, i));
 
         done = takes & TAKES_PATH ? input_text(&in, item, takes, func)
                                   : input_begin(&in, item, takes, func);
         if (done && !(done = s2_list_add(list, in.p, in.len)))
             PyErr_NoMemory();
         input_end(&in);
+        Py_DECREF(item);
     }
     Py_XDECREF(items);
     return done;

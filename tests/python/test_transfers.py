@@ -11,7 +11,12 @@ import unittest
 from pathlib import Path
 
 from common import ENV, SANITIZED, connect, server
-from ssh2.exceptions import ClosedError, FileError, SSH2Error
+from ssh2.exceptions import (
+    ClosedError,
+    FileError,
+    InvalidRequestError,
+    SSH2Error,
+)
 from ssh2.sftp import Moved
 
 MIB = 1 << 20
@@ -35,6 +40,22 @@ sftp.get(sys.argv[2], "/dev/null")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 sftp.get(sys.argv[1], "/dev/null")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+# A child that unwinds amid its parent's transfer.
+FORK = """
+import os, sys
+from common import connect
+def progress(done, total):
+    global child
+    if not child:
+        child = os.fork()
+        if not child:
+            sys.exit(7)
+        os.waitpid(child, 0)
+child = 0
+print(connect().sftp_init().get(*sys.argv[1:], progress=progress))
 """
 
 
@@ -138,7 +159,7 @@ class TestTransfers(unittest.TestCase):
                     getattr(sftp, way)(self.there, self.here, resume=True,
                                        progress=progress)
                 self.assertFalse(self.here.exists())
-                part = self.folder / "here.part"
+                part, = self.folder.glob("here.*.part")
                 kept = part.stat().st_size
                 self.assertTrue(0 < kept <= size, kept)
                 mark = part.stat().st_ino
@@ -252,6 +273,80 @@ class TestTransfers(unittest.TestCase):
         self.session.close()
         del self.sftp, self.session
         self.assertEqual([n for n in self.names() if ".part" in n], [])
+
+    def test_what_is_left_of_others_does_not_stop_the_next(self):
+        self.session.set_blocking(False)
+        for number in range(4):
+            for _ in range(50):
+                if self.sftp.get(self.there, f"{self.here}{number}") != -37:
+                    break
+        self.session.set_blocking(True)
+        self.session.set_timeout(20_000)
+        self.assertEqual(self.sftp.get(self.there, self.here), len(DATA))
+        self.sftp.close()
+        self.assertEqual([n for n in self.names() if ".part" in n], [])
+
+    def test_a_child_that_ends_amid_a_transfer_does_no_harm(self):
+        os.truncate(self.there, 64 * MIB)
+        self.assertEqual(self.program(FORK, self.there, self.here),
+                         str(64 * MIB))
+        self.assertEqual(self.names(), ["here", "there"])
+
+    def test_answers_start_the_timeout_anew(self):
+        self.session.set_timeout(500)
+        found = self.sftp.stat_many([self.there] * 100_000)
+        self.assertEqual(len(found), 100_000)
+
+    def test_names_that_are_too_long(self):
+        for call in (lambda: self.sftp.stat_many(["a" * 600_000]),
+                     lambda: self.sftp.get("a" * 600_000, self.here),
+                     lambda: self.sftp.list_tree("a" * 600_000)):
+            with self.assertRaises(InvalidRequestError):
+                call()
+
+    def test_two_pipes_of_which_one_is_read_late(self):
+        channel = self.session.open_session()
+        channel.execute("head -c 300000 /dev/zero; "
+                        "head -c 300000 /dev/zero >&2")
+        pipes, got = [os.pipe(), os.pipe()], []
+
+        def read():
+            for out, _ in pipes:
+                with open(out, "rb") as file:
+                    got.append(len(file.read()))
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        self.session.set_timeout(20_000)
+        # The first to be read is closed by what reads no more of it.
+        ends = [os.fdopen(end, "wb", 0) for _, end in pipes]
+        closing = threading.Timer(1, ends[0].close)
+        closing.start()
+        count = channel.pump(ends[0].fileno(), ends[1].fileno())
+        closing.join()
+        ends[1].close()
+        thread.join()
+        self.assertEqual((count, got), (600_000, [300_000, 300_000]))
+
+    def test_a_pipe_whose_writer_waits_for_the_answers(self):
+        out, end = os.pipe()
+        acknowledged = threading.Event()
+
+        def write():
+            with open(end, "wb") as file:
+                file.write(bytes(100_000))
+                file.flush()
+                acknowledged.wait(20)
+                file.write(bytes(100_000))
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        count = self.sftp.put(out, self.here, progress=lambda done, _:
+                              done >= 100_000 and acknowledged.set())
+        thread.join()
+        os.close(out)
+        self.assertEqual(count, 200_000)
+        self.assertTrue(acknowledged.is_set())
 
 
 if __name__ == "__main__":

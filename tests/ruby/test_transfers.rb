@@ -110,7 +110,8 @@ class TestTransfers < Minitest::Test
         killed = true
       end
     end
-    assert_equal %w[here.part there], names
+    assert_equal 2, names.size
+    assert_match(/\Ahere\..*\.part\z/, names.first)
     sftp = connect.sftp_init
     assert_equal 32 << 20, sftp.get(@there, @here, resume: true)
     assert_equal %w[here there], names

@@ -15,6 +15,7 @@ LSTAT, FSTAT, SETSTAT, FSETSTAT, OPENDIR, READDIR = 7, 8, 9, 10, 11, 12
 STAT, READLINK, STATUS, HANDLE, DATA, NAME, ATTRS = 17, 19, 101, 102, 103, \
     104, 105
 EXTENDED, EXTENDED_REPLY, REALPATH = 200, 201, 16
+REMOVE, RENAME = 13, 18
 SIZE = 300000
 
 
@@ -240,6 +241,22 @@ class Server:
 
     def endless(self, kind, ident, honest):
         return name(ident, [b"again"]) if kind == READDIR else honest
+
+    def taken(self, kind, ident, honest):
+        """The first renaming is refused, and done once the name is free."""
+        if kind == REMOVE:
+            self.free = True
+        return status(ident, 4) if kind == RENAME and \
+            not getattr(self, "free", False) else honest
+
+    def no_rename(self, kind, ident, honest):
+        """What is to be renamed is not there: that frees no name."""
+        if kind == REMOVE:
+            sys.exit()
+        return status(ident, 2) if kind == RENAME else honest
+
+    def no_cut(self, kind, ident, honest):
+        return status(ident, 3) if kind == FSETSTAT else honest
 
     def slash_names(self, kind, ident, honest):
         """Names that are none of the folder's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,8 @@ def end(this: Any, verb: str, prefix: str = "") -> dict[str, Any]:
     """How C is told of it, which is to read or to write."""
     if isinstance(this, int):
         return {f"{prefix}fd": this}
-    call = getattr(this, verb, None)
+    path = isinstance(this, (str, bytes, os.PathLike))
+    call = None if path else getattr(this, verb, None)
     if call is None:
         return {f"{prefix}local": this}
     return {f"{prefix}object": call if verb == "read" else writing(call)}

@@ -91,6 +91,7 @@ module SSH2
         next if bytes.empty?
 
         to = IO.for_fd(to, autoclose: false) if to.is_a?(Integer)
+        to.sync = true if to.is_a?(IO) # before what C writes
         to&.write(bytes)
       end
       count = core_pump(**ends)

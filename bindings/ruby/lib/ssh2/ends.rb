@@ -8,7 +8,7 @@ module SSH2
       return { "#{prefix}fd": this } if this.is_a?(Integer)
 
       path = this.nil? || this.is_a?(String) ||
-             (!this.is_a?(IO) && this.respond_to?(:to_path))
+             (!this.respond_to?(:fileno) && this.respond_to?(:to_path))
       path ? { "#{prefix}local": this } : { "#{prefix}object": yield(this) }
     end
 
