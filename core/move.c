@@ -183,7 +183,7 @@ s2_move_free(s2_move *m)
 bool
 s2_move_over(const s2_move *m)
 {
-    return m->state == OVER;
+    return m->state == OVER && !m->flying;
 }
 
 /* --- the local side ------------------------------------------------------ */
