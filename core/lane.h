@@ -188,7 +188,6 @@ void s2_lanes_drop(s2_op *op);
 /* One file that a job gets or puts. */
 typedef struct s2_move {
     s2_job *job;
-    struct s2_move *next;
     bool put;
     int options;
     char *remote, *remote_temp; /* without a temporary name it is NULL */

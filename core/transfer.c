@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { OPTIONS, FD, OBJECT }; /* an op's n[] */
+enum { PUT, OPTIONS, FD, OBJECT }; /* an op's n[] */
 
 typedef struct transfer {
     s2_job job;
@@ -39,9 +39,10 @@ transfer_free(s2_job *j)
 }
 
 static s2_job *
-transfer_new(s2_op *op, bool put)
+transfer_new(s2_op *op)
 {
     transfer *t = calloc(1, sizeof *t);
+    bool put = op->n[PUT];
     s2_move *m;
 
     if (!t)
@@ -65,28 +66,10 @@ transfer_new(s2_op *op, bool put)
     return NULL;
 }
 
-static s2_job *
-new_get(s2_op *op)
-{
-    return transfer_new(op, false);
-}
-
-static s2_job *
-new_put(s2_op *op)
-{
-    return transfer_new(op, true);
-}
-
 static int
-get_step(s2_op *op)
+begin_step(s2_op *op)
 {
-    return s2_job_begin(op, new_get);
-}
-
-static int
-put_step(s2_op *op)
-{
-    return s2_job_begin(op, new_put);
+    return s2_job_begin(op, transfer_new);
 }
 
 static void
@@ -125,7 +108,7 @@ s2_sftp_get(s2_sftp *sftp, const char *remote, const char *local, int fd,
             void *progress_ctx, bool resume, bool temporary, bool preserve,
             uint64_t *result)
 {
-    s2_op op = S2_OP(sftp, get_step, "get", &sftp->obj.session->scope, 0);
+    s2_op op = S2_OP(sftp, begin_step, "get", &sftp->obj.session->scope, 0);
 
     return call(&op, remote, local, fd, options_of(resume, temporary, preserve),
                 &(s2_calls){progress, object, progress_ctx, object_ctx},
@@ -138,8 +121,9 @@ s2_sftp_put(s2_sftp *sftp, const char *local, const char *remote, int fd,
             void *progress_ctx, bool resume, bool temporary, bool preserve,
             uint64_t *result)
 {
-    s2_op op = S2_OP(sftp, put_step, "put", &sftp->obj.session->scope, 0);
+    s2_op op = S2_OP(sftp, begin_step, "put", &sftp->obj.session->scope, 0);
 
+    op.n[PUT] = true;
     return call(&op, remote, local, fd, options_of(resume, temporary, preserve),
                 &(s2_calls){progress, object, progress_ctx, object_ctx},
                 result);

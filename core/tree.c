@@ -158,8 +158,7 @@ node_new(tree *t, node *parent, const char *remote, const char *leaf)
     n->fd = -1;
     n->refs = 1;
     n->remote = parent ? join(remote, leaf) : strdup(remote);
-    n->name = parent && *parent->name ? join(parent->name, leaf)
-                                      : strdup(leaf ? leaf : "");
+    n->name = parent ? join(parent->name, leaf) : strdup("");
     if (!n->remote || !n->name) {
         free(n->remote);
         free(n->name);
@@ -262,7 +261,7 @@ enqueue(tree *t, node *in, const char *leaf, const s2_attrs *attrs)
 static bool
 list(tree *t, const node *in, const char *leaf, const s2_attrs *attrs)
 {
-    char *name = *in->name ? join(in->name, leaf) : strdup(leaf);
+    char *name = join(in->name, leaf);
     s2_value *pair = name ? s2_value_add(&t->found, S2_LIST) : NULL;
     s2_value *text = pair ? s2_value_add(pair, S2_TEXT) : NULL;
     s2_value *record = text ? s2_value_add(pair, S2_ATTRS) : NULL;
@@ -730,7 +729,7 @@ begin_move(tree *t, item *i)
         m->put = t->kind == PUT;
         m->plain = true;
         m->dir = i->in->fd;
-        m->shown = here ? join(t->local, *here == '/' ? here + 1 : here) : NULL;
+        m->shown = here ? join(t->local, here) : NULL;
         if (!m->put) {
             m->attrs = i->attrs;
             m->known = true;
@@ -867,10 +866,10 @@ tree_free(s2_job *j)
     free(t);
 }
 
-enum { OPTIONS, AT_MOST }; /* an op's n[] */
+enum { KIND_OF, OPTIONS, AT_MOST }; /* an op's n[] */
 
 static s2_job *
-tree_new(s2_op *op, int kind)
+tree_new(s2_op *op)
 {
     tree *t = calloc(1, sizeof *t);
 
@@ -880,8 +879,8 @@ tree_new(s2_op *op, int kind)
                       .undo = tree_undo,
                       .free = tree_free,
                       .options = (int)op->n[OPTIONS],
-                      .reads = kind != PUT};
-    t->kind = kind;
+                      .reads = op->n[KIND_OF] != PUT};
+    t->kind = (int)op->n[KIND_OF];
     t->limit = (size_t)op->n[AT_MOST];
     t->waiting_end = &t->waiting;
     t->found.kind = S2_LIST;
@@ -892,40 +891,10 @@ tree_new(s2_op *op, int kind)
     return NULL;
 }
 
-static s2_job *
-new_get(s2_op *op)
-{
-    return tree_new(op, GET);
-}
-
-static s2_job *
-new_put(s2_op *op)
-{
-    return tree_new(op, PUT);
-}
-
-static s2_job *
-new_list(s2_op *op)
-{
-    return tree_new(op, LIST);
-}
-
 static int
-get_step(s2_op *op)
+begin_step(s2_op *op)
 {
-    return s2_job_begin(op, new_get);
-}
-
-static int
-put_step(s2_op *op)
-{
-    return s2_job_begin(op, new_put);
-}
-
-static int
-list_step(s2_op *op)
-{
-    return s2_job_begin(op, new_list);
+    return s2_job_begin(op, tree_new);
 }
 
 static int
@@ -976,14 +945,16 @@ take_moved(s2_job *j, void *result)
 }
 
 static s2_error *
-call(s2_op *op, const char *remote, const char *local, s2_call_fn progress,
-     void *progress_ctx, bool preserve, size_t limit, s2_value *moved)
+call(s2_op *op, int kind, const char *remote, const char *local,
+     s2_call_fn progress, void *progress_ctx, bool preserve, size_t limit,
+     s2_value *moved)
 {
     s2_calls calls = {.progress = progress, .progress_ctx = progress_ctx};
 
     s2_op_text(op, 0, remote);
     s2_op_text(op, 1, local);
     op->path = remote;
+    op->n[KIND_OF] = kind;
     op->n[OPTIONS] = preserve ? S2_PRESERVE : 0;
     op->n[AT_MOST] = (int64_t)limit;
     return s2_job_run(op, &calls, local ? take_moved : take_list, moved);
@@ -994,10 +965,11 @@ s2_sftp_get_tree(s2_sftp *sftp, const char *remote, const char *local,
                  s2_call_fn progress, void *progress_ctx, bool preserve,
                  size_t limit, s2_value *moved)
 {
-    s2_op op = S2_OP(sftp, get_step, "get_tree", &sftp->obj.session->scope, 0);
+    s2_op op =
+        S2_OP(sftp, begin_step, "get_tree", &sftp->obj.session->scope, 0);
 
-    return call(&op, remote, local, progress, progress_ctx, preserve, limit,
-                moved);
+    return call(&op, GET, remote, local, progress, progress_ctx, preserve,
+                limit, moved);
 }
 
 s2_error *
@@ -1005,10 +977,11 @@ s2_sftp_put_tree(s2_sftp *sftp, const char *local, const char *remote,
                  s2_call_fn progress, void *progress_ctx, bool preserve,
                  size_t limit, s2_value *moved)
 {
-    s2_op op = S2_OP(sftp, put_step, "put_tree", &sftp->obj.session->scope, 0);
+    s2_op op =
+        S2_OP(sftp, begin_step, "put_tree", &sftp->obj.session->scope, 0);
 
-    return call(&op, remote, local, progress, progress_ctx, preserve, limit,
-                moved);
+    return call(&op, PUT, remote, local, progress, progress_ctx, preserve,
+                limit, moved);
 }
 
 s2_error *
@@ -1016,9 +989,9 @@ s2_sftp_list_tree(s2_sftp *sftp, const char *path, size_t limit,
                   s2_value *found)
 {
     s2_op op =
-        S2_OP(sftp, list_step, "list_tree", &sftp->obj.session->scope, 0);
+        S2_OP(sftp, begin_step, "list_tree", &sftp->obj.session->scope, 0);
 
-    return call(&op, path, NULL, NULL, NULL, false, limit, found);
+    return call(&op, LIST, path, NULL, NULL, NULL, false, limit, found);
 }
 
 /* --- many names ---------------------------------------------------------- */
@@ -1026,7 +999,7 @@ s2_sftp_list_tree(s2_sftp *sftp, const char *path, size_t limit,
 typedef struct names {
     s2_job job;
     char *text; /* one after the other, each with its NUL */
-    size_t len, at, answered;
+    size_t len, at;
     s2_value found;
 } names;
 
@@ -1039,7 +1012,6 @@ on_stat(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     cursor c = r->body;
     s2_attrs attrs;
 
-    n->answered++;
     v->number = 0;
     if (r->type == FXP_STATUS && r->status) {
         v->kind = S2_ERROR;
