@@ -6,7 +6,7 @@ from pathlib import Path
 
 import paramiko
 
-from bench import SERVER
+from bench import SERVER, stat as stat
 
 
 def about():
@@ -40,12 +40,6 @@ def put(sftp, job):
 
 def list(sftp, job):
     return len(sftp.listdir_attr(job.remote))
-
-
-def stat(sftp, job):
-    for i in range(job.count):
-        sftp.stat(f"{job.remote}/e{i:05}")
-    return job.count
 
 
 def tree_get(sftp, job, remote=None, local=None):

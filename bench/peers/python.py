@@ -41,6 +41,31 @@ def load(name):
     return module
 
 
+# --- what several peers do alike --------------------------------------------
+
+
+def stat(sftp, job):
+    for i in range(job.count):
+        sftp.stat(f"{job.remote}/e{i:05}")
+    return job.count
+
+
+def put_each(sftp, job, upload):
+    """A tree, by a call for each file."""
+    done = 0
+    for folder, _, files in os.walk(job.local):
+        path = os.path.normpath(
+            os.path.join(job.remote, os.path.relpath(folder, job.local)))
+        sftp.mkdir(path, 0o755)
+        for name in files:
+            upload(sftp, os.path.join(folder, name), f"{path}/{name}")
+            done += 1
+    return done
+
+
+# --- one work ---------------------------------------------------------------
+
+
 def function(peer, work):
     return getattr(peer, "execute" if work == "exec" else work, None)
 

@@ -19,7 +19,7 @@ from ssh2.sftp import (
 )
 from ssh2.utils import version
 
-from bench import MIB, SERVER
+from bench import MIB, SERVER, put_each, stat as stat
 
 NEW = LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC
 DEFAULT = 2 * MIB  # SFTPHandle.read's
@@ -101,12 +101,6 @@ def list(sftp, job):
     return sum(1 for _ in names(sftp, job.remote))
 
 
-def stat(sftp, job):
-    for i in range(job.count):
-        sftp.stat(f"{job.remote}/e{i:05}")
-    return job.count
-
-
 def tree_get(sftp, job, remote=None, local=None):
     remote, local = remote or job.remote, Path(local or job.local)
     local.mkdir()
@@ -124,15 +118,7 @@ def tree_get(sftp, job, remote=None, local=None):
 
 
 def tree_put(sftp, job):
-    done = 0
-    for folder, _, files in os.walk(job.local):
-        path = os.path.normpath(
-            os.path.join(job.remote, os.path.relpath(folder, job.local)))
-        sftp.mkdir(path, 0o755)
-        for name in files:
-            upload(sftp, os.path.join(folder, name), f"{path}/{name}")
-            done += 1
-    return done
+    return put_each(sftp, job, upload)
 
 
 def execute(session, job):

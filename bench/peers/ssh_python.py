@@ -9,7 +9,7 @@ from ssh import options
 from ssh.key import import_privkey_file
 from ssh.session import Session
 
-from bench import SERVER
+from bench import SERVER, put_each, stat as stat
 
 # What libssh sends at most of one write, whose end it does not tell here.
 SIZE = 255 << 10
@@ -87,12 +87,6 @@ def list(sftp, job):
     return sum(1 for _ in entries(sftp, job.remote))
 
 
-def stat(sftp, job):
-    for i in range(job.count):
-        sftp.stat(f"{job.remote}/e{i:05}")
-    return job.count
-
-
 def tree_get(sftp, job, remote=None, local=None):
     remote, local = remote or job.remote, Path(local or job.local)
     local.mkdir()
@@ -110,15 +104,7 @@ def tree_get(sftp, job, remote=None, local=None):
 
 
 def tree_put(sftp, job):
-    done = 0
-    for folder, _, files in os.walk(job.local):
-        path = os.path.normpath(
-            os.path.join(job.remote, os.path.relpath(folder, job.local)))
-        sftp.mkdir(path, 0o755)
-        for name in files:
-            upload(sftp, os.path.join(folder, name), f"{path}/{name}")
-            done += 1
-    return done
+    return put_each(sftp, job, upload)
 
 
 def channel(session, command):
