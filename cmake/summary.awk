@@ -1,9 +1,17 @@
 # Counts the TAP lines in ctest's logs: a line for each test that has any,
-# what was skipped and why, what is to be written, and the sum; and a table of
-# what the suites tried (suites/suite.py says it in a line each).
+# what was skipped and why, what is to be written, and the sum; a table of what
+# the suites tried (suites/suite.py says it in a line each); and of each test
+# that failed the cases that did, and how its output ended.
 FNR == 1 { build = FILENAME; sub(/\/Testing\/.*/, "", build) }
+/^<end of output>/ { for (i = 12; i; i--) ended[i] = said[(FNR - i) % 12] }
+{ said[FNR % 12] = substr($0, 1, 200) }
+/^Test (Failed|timed out)/ || /^Test time = .*Timeout/ {
+    failures = failures "failed: " test "\n" cases
+    for (i = 12; i; i--) failures = failures "    " ended[i] "\n"
+}
 /^[0-9]+\/[0-9]+ Testing: / {
     test = build " " $3
+    cases = ""
     if (!(test in seen)) { seen[test]; tests[++count] = test }
 }
 /^# suite: / {
@@ -31,7 +39,7 @@ FNR == 1 { build = FILENAME; sub(/\/Testing\/.*/, "", build) }
     next
 }
 /^ok [0-9]+/ { passed[test]++ }
-/^not ok [0-9]+/ { failed[test]++ }
+/^not ok [0-9]+/ { failed[test]++; cases = cases "  " $0 "\n" }
 END {
     print ""
     for (i = 1; i <= kinds; i++)
@@ -47,5 +55,6 @@ END {
     if (suites) printf "%-52s %9s %8s %6s %6s\n", "suite", "tried", \
         "crashes", "hangs", "wrong"
     for (i = 1; i <= suites; i++) print rows[i]
+    printf "%s", failures
     printf "cases: %d passed, %d failed, %d skipped\n", p, f, s
 }

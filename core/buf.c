@@ -29,6 +29,15 @@ s2_buf_set(s2_buf *buf, const void *src, size_t len)
     return true;
 }
 
+/* The items of a list, with room for one more: a list grows to twice its
+   length whenever that is a power of two. */
+static void *
+room(void *items, size_t count, size_t size)
+{
+    return count & (count - 1) ? items
+                               : realloc(items, (2 * count + !count) * size);
+}
+
 void
 s2_list_free(s2_list *list)
 {
@@ -41,7 +50,7 @@ s2_list_free(s2_list *list)
 bool
 s2_list_add(s2_list *list, const void *src, size_t len)
 {
-    s2_buf *item = realloc(list->item, (list->count + 1) * sizeof *item);
+    s2_buf *item = room(list->item, list->count, sizeof *item);
 
     if (!item)
         return false;
@@ -76,7 +85,7 @@ s2_value *
 s2_value_add(s2_value *list, s2_kind kind)
 {
     size_t count = (size_t)list->number;
-    s2_value *item = realloc(list->item, (count + 1) * sizeof *item);
+    s2_value *item = room(list->item, count, sizeof *item);
 
     if (!item)
         return NULL;
