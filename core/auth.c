@@ -201,11 +201,10 @@ frommemory_step(s2_op *op)
     if (rc)
         return rc;
     ERR_clear_error(); /* libssh2 looks at the oldest, whosever it is */
-    return unless_locked(op,
-                         libssh2_userauth_publickey_frommemory(
-                             S2_RAW(op), op->b[0].p, op->b[0].len, op->b[3].p,
-                             op->b[3].len, op->b[1].p, op->b[1].len,
-                             op->b[2].p));
+    return unless_locked(op, libssh2_userauth_publickey_frommemory(
+                                 S2_RAW(op), op->b[0].p, op->b[0].len,
+                                 op->b[3].p, op->b[3].len, op->b[1].p,
+                                 op->b[1].len, op->b[2].p));
 }
 
 s2_error *

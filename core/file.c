@@ -1,8 +1,10 @@
 /*
  * SFTPHandle: an open file or directory.
  *
- * What was read for a caller who had left by then is kept for the next one, so
- * an abandoned read loses nothing.
+ * libssh2 asks for four times what it is to read, so a file that is read in
+ * small pieces is read in large ones, and the next pieces taken of what is
+ * kept. So is what was read for a caller who had left by then: an abandoned
+ * read loses nothing.
  */
 #include "internal.h"
 
@@ -14,7 +16,7 @@ enum {
     PACKET_HEAD = 25 + 256, /* and what stands before them */
     SLICE = 4 << 20,        /* as much as one call keeps in flight */
     NAME_CAP = 65536, /* a longer name would lose the rest of its packet */
-    KEPT_CAP = 65536,
+    AHEAD = 1 << 20,  /* the most that is read for a smaller piece */
 };
 
 struct s2_dirent {
@@ -186,16 +188,28 @@ position(const s2_file *f)
     return libssh2_sftp_tell64(f->raw) - (f->kept.len - f->kept_used);
 }
 
-/* Forget what was read, or is asked for, beyond it.  Told to go to where it
- * thinks it is, libssh2 does nothing. */
+/* Make libssh2 forget what it has asked for beyond it.  Told to go to where it
+ * thinks it is, it does nothing. */
 static void
-move_to(s2_file *f, uint64_t offset)
+turn_to(s2_file *f, uint64_t offset)
 {
-    s2_buf_free(&f->kept);
-    f->kept_used = 0;
     f->ahead = false;
     libssh2_sftp_seek64(f->raw, offset + 1);
     libssh2_sftp_seek64(f->raw, offset);
+}
+
+static void
+forget_kept(s2_file *f)
+{
+    s2_buf_free(&f->kept);
+    f->kept_used = f->kept_cap = f->step = 0;
+}
+
+static void
+move_to(s2_file *f, uint64_t offset)
+{
+    forget_kept(f);
+    turn_to(f, offset);
 }
 
 static bool
@@ -216,14 +230,14 @@ was_short(s2_op *op, ssize_t rc)
  * and takes an end that was told of a later place for that of the file.
  */
 static ssize_t
-read_on(s2_op *op)
+read_on(s2_op *op, void *dst, size_t most)
 {
     s2_file *f = (s2_file *)op->self;
 
     for (;;) {
-        size_t cap = f->limit && f->limit < op->cap ? f->limit : op->cap, got;
+        size_t cap = f->limit && f->limit < most ? f->limit : most, got;
         uint64_t at = libssh2_sftp_tell64(f->raw);
-        ssize_t n = libssh2_sftp_read(f->raw, op->dst, cap);
+        ssize_t n = libssh2_sftp_read(f->raw, dst, cap);
         bool fell_short = was_short(op, n);
 
         f->ahead = true;
@@ -235,11 +249,11 @@ read_on(s2_op *op)
         if (fell_short) {
             /* Four times what is read is asked for at once. */
             f->limit = f->got / 4 < cap ? f->got / 4 + 1 : cap / 2 + 1;
-            move_to(f, at + got);
+            turn_to(f, at + got);
             if (got)
                 return (ssize_t)got;
         } else if (n == 0 && at && !f->asked) {
-            move_to(f, at);
+            turn_to(f, at);
             f->asked = true;
         } else {
             return n;
@@ -247,35 +261,72 @@ read_on(s2_op *op)
     }
 }
 
+/* Hand over what is kept: none of it to a caller who has left. */
+static int
+take_kept(s2_op *op)
+{
+    s2_file *f = (s2_file *)op->self;
+    size_t n = f->kept.len - f->kept_used;
+
+    if (n > op->cap)
+        n = op->cap;
+    if (!op->dst)
+        n = 0;
+    if (n)
+        memcpy(op->dst, f->kept.data + f->kept_used, n);
+    f->kept_used += n;
+    op->r[0] = (int64_t)n;
+    op->r[1] = true;
+    return 0;
+}
+
+/* Read into what is kept, at least as much as is wanted. */
+static ssize_t
+fill_kept(s2_op *op, size_t most)
+{
+    s2_file *f = (s2_file *)op->self;
+    ssize_t n;
+
+    if (most > f->kept_cap) {
+        forget_kept(f);
+        if (!(f->kept.data = malloc(most)))
+            return s2_op_fail(op, &s2_no_memory);
+        f->kept_cap = most;
+    }
+    f->kept_used = f->kept.len = 0;
+    n = read_on(op, f->kept.data, most);
+    if (n > 0)
+        f->kept.len = (size_t)n;
+    return n;
+}
+
+/* Each piece is read in twice as much as the last one was, up to AHEAD. */
 static int
 read_step(s2_op *op)
 {
     s2_file *f = (s2_file *)op->self;
-    size_t kept = f->kept.len - f->kept_used;
+    size_t most = f->step < op->cap ? op->cap : f->step;
+    bool keep = !op->dst || op->cap < most;
     ssize_t n;
     int rc = expect(op, false);
 
     if (rc)
         return rc;
-    if (kept && !op->left) {
-        if (kept > op->cap)
-            kept = op->cap;
-        memcpy(op->dst, f->kept.data + f->kept_used, kept);
-        f->kept_used += kept;
-        op->r[0] = (int64_t)kept;
-        op->r[1] = true;
-        return 0;
-    }
-    if (op->left && !op->dst) {
-        if (op->cap > KEPT_CAP)
-            op->cap = KEPT_CAP;
-        if (!op->state)
-            op->state = malloc(op->cap);
-        if (!(op->dst = op->state))
-            return s2_op_fail(op, &s2_no_memory);
-    }
-    op->r[0] = n = read_on(op);
-    return n < 0 ? (int)n : 0;
+    if (f->kept_used < f->kept.len)
+        return take_kept(op);
+    if (keep && most > AHEAD)
+        most = AHEAD;
+    n = keep ? fill_kept(op, most) : read_on(op, op->dst, op->cap);
+    if (n < 0)
+        return (int)n;
+    if (!n)
+        forget_kept(f);
+    else
+        f->step = most < AHEAD / 2 ? 2 * most : AHEAD;
+    if (keep)
+        return take_kept(op);
+    op->r[0] = n;
+    return 0;
 }
 
 static void
@@ -287,12 +338,10 @@ read_settle(s2_op *op, int rc)
     if (op->r[1]) {
         f->kept_used -= (size_t)op->r[0];
     } else if (rc >= 0 && op->r[0] > 0) {
-        f->kept_used = 0;
+        forget_kept(f);
         if (!s2_buf_set(&f->kept, op->dst, (size_t)op->r[0]))
             s2_session_end(S2_SESSION(op), &s2_no_memory);
     }
-    free(op->state);
-    op->state = NULL;
 }
 
 s2_error *
@@ -310,7 +359,6 @@ s2_file_read(s2_file *f, void *dst, size_t cap, size_t *len)
     }
     if (!(err = s2_op_call(&op)))
         *len = (size_t)op.r[0];
-    free(op.state); /* of a read that was taken up again */
     return err;
 }
 

@@ -88,13 +88,16 @@ typedef struct s2_wire {
     unsigned char *out;
     size_t out_start, out_end, out_cap;
     uint64_t received, sent;
-    uint64_t acknowledged; /* how much had come when it last was */
+    uint64_t seen, passed; /* what had come, and gone both ways, when it was
+                              last waited for */
     long spare;   /* what a try may still take: bytes, and more for each read */
     int end_code; /* LIBSSH2_ERROR_* once it is over, else 0 */
     int end_errno; /* why, or 0 for an orderly end */
     bool ending;   /* the session is being freed: make libssh2 give up */
     int vain;      /* reads in a row, of one try, that found nothing */
     bool spun;     /* too many: libssh2 was made to give up */
+    bool sending;  /* a large packet was: it looks for input before the next,
+                      where nothing hangs on it, and is told of none */
 } s2_wire;
 
 enum { S2_WIRE_ROOM = 65536 }; /* a bulk call waits while more is queued */
@@ -107,6 +110,8 @@ void s2_wire_check(s2_wire *w); /* is the user's descriptor still open? */
 size_t s2_wire_queued(const s2_wire *w);
 ssize_t s2_wire_send(s2_wire *w, const void *src, size_t len);
 ssize_t s2_wire_recv(s2_wire *w, void *dst, size_t cap);
+/* It is going to be waited for.  Has little passed since it last was? */
+bool s2_wire_await(s2_wire *w);
 
 /* --- waiting: wait.c ----------------------------------------------------- */
 
@@ -128,8 +133,11 @@ void s2_waiter_wake(s2_waiter *w);
 void s2_waiter_clear(s2_waiter *w);
 
 int64_t s2_now(void); /* monotonic, in milliseconds */
+int64_t s2_now_us(void);
 /* poll() both; S2_READY, S2_TIMED_OUT, or S2_RAISED for EINTR. */
 int s2_poll(int fd, int wake_fd, int directions, int timeout_ms);
+/* For so many us, without sleeping: is one of them ready? */
+bool s2_look(int fd, int wake_fd, int directions, int us);
 
 /* --- descriptors of this side: local.c ----------------------------------- */
 
@@ -375,6 +383,7 @@ struct s2_session {
     atomic_bool raw_paths;   /* LIBSSH2_FLAG_QUOTE_PATHS is off */
     char *prefs[S2_METHODS]; /* the program's, by LIBSSH2_METHOD_*, or NULL */
     char *goodbye;           /* the server's reason for disconnecting */
+    atomic_int far;          /* waits that are not to be short ones */
     atomic_bool blocking;
     atomic_long timeout, read_timeout; /* ms */
     bool keep_reply, replies_due; /* to keepalives: asked for, at any time */
@@ -484,8 +493,9 @@ struct s2_file {
     LIBSSH2_SFTP_HANDLE *raw;
     atomic_bool gone; /* libssh2 has closed it */
     s2_buf path;
-    s2_buf kept; /* read for a caller who had left */
-    size_t kept_used;
+    s2_buf kept; /* read, and nobody has it yet */
+    size_t kept_used, kept_cap;
+    size_t step;             /* as much is to be read next */
     bool dir;                /* its handle is a directory's */
     bool ahead;              /* libssh2 may have read, or asked for, more */
     bool asked;              /* whether this is the end, once more */

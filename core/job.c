@@ -9,7 +9,6 @@
 #include "lane.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     LANES = 4,          /* of an SFTP: servers allow ten channels or so */
@@ -21,15 +20,6 @@ enum {
     BUDGET = 4 << 20,   /* bytes of a turn */
     LITTLE = 256 << 10, /* to be waited for once a job has failed */
 };
-
-static int64_t
-now_us(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
 
 void
 s2_job_fail(s2_job *j, s2_error *err)
@@ -48,13 +38,22 @@ s2_job_room(const s2_job *j)
     return j->flying < j->limit && j->want == S2_GO;
 }
 
+/* What is not known to be there is not to take the room of what is. */
+size_t
+s2_job_piece(const s2_job *j, uint64_t left)
+{
+    size_t most = left > S2_PIECE ? j->lane->piece : S2_PIECE;
+
+    return most < j->piece ? most : j->piece;
+}
+
 /* The first answer has come: so long a line may hold much. */
 static void
 measure(s2_job *j)
 {
     uint64_t fits;
 
-    j->since = now_us();
+    j->since = s2_now_us();
     j->rtt = j->since - j->asked;
     fits = (uint64_t)j->rtt * SPEED;
     if (fits > j->limit)
@@ -66,7 +65,7 @@ measure(s2_job *j)
 static void
 grow(s2_job *j)
 {
-    int64_t now = now_us(), took = now - j->since;
+    int64_t now = s2_now_us(), took = now - j->since;
     uint64_t bytes = j->done - j->since_done, fits;
 
     if (bytes < j->limit || took <= 0 || !j->rtt)
@@ -238,7 +237,7 @@ s2_job_begin(s2_op *op, s2_job *(*make)(s2_op *))
         return s2_op_fail(op, &s2_no_memory);
     if (!j->limit) {
         j->limit = LEAST;
-        j->piece = S2_PIECE;
+        j->piece = S2_PIECES;
     }
     return open_lane(op, j);
 }
@@ -300,7 +299,7 @@ run_step(s2_op *op)
         worked = j->lane->greeted ? j->work(op, j) : 0;
         op->done = (size_t)j->done;
         if (!j->asked && j->lane->flying)
-            j->asked = now_us();
+            j->asked = s2_now_us();
         if (j->failed && j->want != S2_DONE && !waits(j))
             j->want = S2_DONE;
         if (j->want == S2_DONE)

@@ -18,6 +18,8 @@ enum {
     SPARE = 64 << 10,     /* of it, for what is not bytes of files */
     LAST_WORDS = 10000,   /* ms: no longer is it waited for room for them */
     HEAD = 4 + 1 + 4 + 4, /* length, type, id and the length of a string */
+    WRITE_HEAD =
+        HEAD + S2_HANDLE + 8 + 4, /* with a handle, offset and length */
 };
 
 static int
@@ -227,9 +229,32 @@ next(s2_op *op, s2_lane *l, cursor *packet)
     return 1;
 }
 
+/* OpenSSH's PROTOCOL, 4.8: the longest packet, read and write, or 0. */
+static int
+on_limits(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
+{
+    s2_lane *l = owner;
+    cursor c = r->body;
+    uint64_t packet = s2_take_u64(&c), gives = s2_take_u64(&c),
+             takes = s2_take_u64(&c), most = S2_PIECES;
+
+    (void)op;
+    (void)tag;
+    if (packet < most + WRITE_HEAD)
+        most = packet < WRITE_HEAD ? 0 : packet - WRITE_HEAD;
+    most = gives < most ? gives : most;
+    most = takes < most ? takes : most;
+    if (r->type == FXP_EXTENDED_REPLY && c.at && most > S2_PIECE)
+        l->piece = (size_t)most;
+    return 0;
+}
+
 static int
 greeting(s2_op *op, s2_lane *l, cursor c)
 {
+    static const char limits[] = "limits@openssh.com";
+    bool tells = false;
+
     if (take_byte(&c) != FXP_VERSION || take_u32(&c) < VERSION)
         return fail(op, "the server speaks another version of SFTP");
     while (c.at && c.left) {
@@ -238,7 +263,11 @@ greeting(s2_op *op, s2_lane *l, cursor c)
         take_string(&c);
         if (c.at && is(name, "posix-rename@openssh.com"))
             l->posix_rename = true;
+        if (c.at && is(name, limits))
+            tells = true;
     }
+    if (tells)
+        s2_ask(l, FXP_EXTENDED, limits, sizeof limits - 1, 0, on_limits, l, 0);
     l->greeted = true;
     return 0;
 }
@@ -406,6 +435,7 @@ lane_new(void)
 
     if (l && s2_lane_wake(l)) {
         l->talk.window = WINDOW;
+        l->piece = S2_PIECE;
         l->out_end = 9;
         put_u32(put_u32(l->out, 5) + 1, VERSION);
         l->out[4] = FXP_INIT;

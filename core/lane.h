@@ -39,10 +39,12 @@ enum {
     FXP_NAME = 104,
     FXP_ATTRS = 105,
     FXP_EXTENDED = 200,
+    FXP_EXTENDED_REPLY = 201,
 };
 
 enum {
-    S2_PIECE = 32768,   /* bytes that every server takes and gives at once */
+    S2_PIECE = 32768,   /* bytes that every server takes and gives at once, */
+    S2_PIECES = 131072, /* and as many as are asked of those that tell */
     S2_NAMES = 32768,   /* bytes of a path, at most */
     S2_HANDLE = 256,    /* the longest handle there may be */
     S2_ATTRS_MOST = 32, /* the most bytes that s2_put_attrs() writes */
@@ -79,6 +81,7 @@ typedef struct s2_lane {
     size_t whole; /* and where the first one that is all unsent does */
     uint32_t id;
     unsigned flying;
+    size_t piece; /* bytes of a file that the server takes and gives at once */
     bool greeted, ended, posix_rename;
     s2_request request[S2_FLYING];
 } s2_lane;
@@ -147,7 +150,7 @@ struct s2_job {
     uint64_t told;        /* of `done` */
     uint64_t done, total; /* bytes; the total as far as it is known */
     size_t flying, limit; /* bytes asked for or sent, and how many may be */
-    size_t piece;         /* bytes of a request */
+    size_t piece;         /* bytes of a request, at most */
     int64_t asked, rtt; /* us: when the first request was made, and answered */
     int64_t since;      /* us: when `done` was */
     uint64_t since_done;
@@ -175,6 +178,8 @@ s2_error *s2_job_run(s2_op *op, const s2_calls *calls,
 void s2_job_fail(s2_job *j, s2_error *err);
 /* May another piece go on its way? */
 bool s2_job_room(const s2_job *j);
+/* How many bytes it is to have, of so many that are left. */
+size_t s2_job_piece(const s2_job *j, uint64_t left);
 /* So many bytes were there already. */
 void s2_job_had(s2_job *j, uint64_t bytes);
 /* So many bytes have come, or are acknowledged. */

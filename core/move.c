@@ -500,6 +500,9 @@ ask_piece(s2_move *m, size_t number)
 static bool
 add_piece(s2_move *m)
 {
+    uint64_t left = 0;
+    size_t len;
+
     if (m->past - m->first == m->cap) {
         size_t cap = m->cap ? m->cap * 2 : 4;
         struct piece *ring = calloc(cap, sizeof *ring);
@@ -514,10 +517,14 @@ add_piece(s2_move *m)
         m->ring = ring;
         m->cap = cap;
     }
-    *piece_of(m, m->past) = (struct piece){.at = m->at, .len = m->job->piece};
+    if (m->known && (m->attrs.flags & LIBSSH2_SFTP_ATTR_SIZE) &&
+        m->attrs.filesize > m->at)
+        left = m->attrs.filesize - m->at;
+    len = s2_job_piece(m->job, left);
+    *piece_of(m, m->past) = (struct piece){.at = m->at, .len = len};
     if (!ask_piece(m, m->past))
         return false;
-    m->at += m->job->piece;
+    m->at += len;
     m->past++;
     return true;
 }
@@ -669,7 +676,7 @@ write_on(s2_op *op, s2_move *m)
     bool moved = false;
 
     while (!m->ended && !m->failed && s2_job_room(m->job)) {
-        size_t most = m->job->piece, n;
+        size_t most = s2_job_piece(m->job, UINT64_MAX), n;
         unsigned char *to = s2_ask(m->job->lane, FXP_WRITE, m->handle,
                                    m->handle_len, 12 + most, on_ack, m, 0);
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 enum { POLL_SLICE = 1000, BUSY_SLICE = 50 }; /* ms */
+enum { NEAR_US = 100, FAR_WAITS = 20 };
 enum { SILENT_INTERVALS = 3, MAX_OWED = 64 };
 
 typedef struct call {
@@ -34,6 +35,7 @@ typedef struct call {
     s2_error *err;
     int fd, directions; /* what to wait for, */
     int64_t until;      /* and how long; 0: for ever */
+    bool near;          /* it may be there at once */
 } call;
 
 /* --- the host ------------------------------------------------------------ */
@@ -563,6 +565,18 @@ may_tell(const call *c)
     return !c->s->held && (!c->op->scope || (c->op->flags & S2_BULK));
 }
 
+/* Is an answer to be expected before a sleeping thread would be woken?  Where
+ * one was not there in time, the next ones are slept for. */
+static bool
+is_near(s2_session *s)
+{
+    int far = atomic_load(&s->far);
+
+    if (far)
+        atomic_store(&s->far, far - 1);
+    return !far;
+}
+
 #define EARLIER ": an earlier call is not over"
 
 /* Wait for a scope (need 0) or for the socket; or leave, where waiting is not
@@ -574,6 +588,7 @@ wait_for(call *c, const s2_scope *scope, int need)
     s2_waiter *w = c->waiter;
     int64_t now = s2_now();
     int64_t next = s->shaken && !s->held && !s->dead ? s->keep_next : 0;
+    bool little = s2_wire_await(&s->wire);
 
     if (!c->blocking)
         return leave(c, &s2_again);
@@ -597,6 +612,7 @@ wait_for(call *c, const s2_scope *scope, int need)
     s->waiters = w;
     c->fd = -1;
     c->directions = 0;
+    c->near = false;
     c->until = c->deadline;
     if (next && (!c->until || next < c->until))
         c->until = next;
@@ -607,6 +623,7 @@ wait_for(call *c, const s2_scope *scope, int need)
             s->watched |= o->need;
         c->fd = s->wire.fd;
         c->directions = s->watched;
+        c->near = little && is_near(s);
     }
     return WAIT;
 }
@@ -788,6 +805,7 @@ try_step(s2_session *s, s2_op *op)
     s->wire.vain = 0;
     s->wire.spun = false;
     s->wire.spare = S2_SPARE;
+    s->wire.sending = false;
     s->alloc.most =
         s->shaken ? S2_KEPT + S2_KEPT_EACH * (size_t)atomic_load(&s->obj.refs)
                   : S2_KEPT_EACH;
@@ -1061,6 +1079,17 @@ time_left(const call *c)
     return left < 0 ? 0 : left > 86400000 ? 86400000 : (int)left;
 }
 
+static int
+await(call *c, int ms)
+{
+    if (c->near) {
+        if (s2_look(c->fd, c->waiter->fd[0], c->directions, NEAR_US))
+            return S2_READY;
+        atomic_store(&c->s->far, FAR_WAITS);
+    }
+    return s2_poll(c->fd, c->waiter->fd[0], c->directions, ms);
+}
+
 /* Turns and waits until done, or until the language has to take part. */
 static void
 drive(void *arg)
@@ -1080,7 +1109,7 @@ drive(void *arg)
         /* A signal just before poll() would else be seen only at the end. */
         if (ms < 0 || ms > POLL_SLICE)
             ms = POLL_SLICE;
-        rc = s2_poll(c->fd, c->waiter->fd[0], c->directions, ms);
+        rc = await(c, ms);
         if (rc == S2_RAISED || rc == S2_TIMED_OUT || s2_now() >= back)
             return;
     }

@@ -1355,6 +1355,9 @@ s2_error *s2_sftp_close(s2_sftp *sftp);
 /*
  * Read up to `cap` bytes of a file.
  *
+ * Whatever the size, much more is asked for at once where reads follow each
+ * other; what others write there meanwhile is seen after a seek.
+ *
  * Units      `cap` in bytes; less may come at any time.
  * Blocking   until there is data, or the end of the file.
  * Returns    what has come; nothing at the end of the file.

@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,8 @@ s2_session_create(void)
     s2_turn_init(&s->turn);
     s2_events_init(&s->events);
     atomic_init(&s->blocking, true);
+    /* On one processor the peer could do nothing meanwhile. */
+    atomic_init(&s->far, sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 0 : INT_MAX);
     s->raw = libssh2_session_init_ex(alloc_new, alloc_free, alloc_resize, s);
     if (!s->raw) {
         s2_release(s);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -158,12 +159,18 @@ s2_waiter_clear(s2_waiter *w)
 }
 
 int64_t
-s2_now(void)
+s2_now_us(void)
 {
     struct timespec ts;
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+int64_t
+s2_now(void)
+{
+    return s2_now_us() / 1000;
 }
 
 int
@@ -181,4 +188,17 @@ s2_poll(int fd, int wake_fd, int directions, int timeout_ms)
     if (rc < 0)
         return errno == EINTR ? S2_RAISED : S2_READY;
     return rc ? S2_READY : S2_TIMED_OUT;
+}
+
+bool
+s2_look(int fd, int wake_fd, int directions, int us)
+{
+    int64_t end = s2_now_us() + us;
+
+    do {
+        if (s2_poll(fd, wake_fd, directions, 0) == S2_READY)
+            return true;
+        sched_yield(); /* the peer may need this processor */
+    } while (s2_now_us() < end);
+    return false;
 }

@@ -18,6 +18,7 @@
 enum { QUEUE_MAX = 256 << 20 }; /* no honest call fills it */
 enum { IN_VAIN = 10000 };       /* nor reads so often in one try */
 enum { A_READ = 256 };          /* what a read costs, in bytes */
+enum { BULK = 16384 };          /* a packet of bytes of a file */
 
 s2_error *
 s2_wire_open(s2_wire *w, int fd, bool ours)
@@ -157,6 +158,7 @@ s2_wire_send(s2_wire *w, const void *src, size_t len)
 
     if (w->end_code || w->ending)
         return (ssize_t)len;
+    w->sending = len >= BULK;
     if (!s2_wire_queued(w))
         n = push(w, p, len);
     if (!w->end_code && n < len && !enqueue(w, p + n, len - n))
@@ -177,25 +179,6 @@ nothing(s2_wire *w)
     return -EIO;
 }
 
-/* A server that gathers small packets (Nagle's algorithm: sshd does until a
- * channel's first request) holds the next one back until it is told that the
- * last has come, which the kernel puts off for 40 ms. */
-static void
-acknowledge(s2_wire *w)
-{
-#ifdef TCP_QUICKACK
-    enum { LITTLE = 4096 };
-    uint64_t fresh = w->received - w->acknowledged;
-    int one = 1;
-
-    if (fresh > 0 && fresh < LITTLE)
-        setsockopt(w->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
-    w->acknowledged = w->received;
-#else
-    (void)w;
-#endif
-}
-
 ssize_t
 s2_wire_recv(s2_wire *w, void *dst, size_t cap)
 {
@@ -203,6 +186,10 @@ s2_wire_recv(s2_wire *w, void *dst, size_t cap)
 
     if (w->ending)
         return -ECONNRESET;
+    if (w->sending) {
+        w->sending = false;
+        return -EAGAIN;
+    }
     if (w->end_code || w->spare < 0)
         return nothing(w);
     do {
@@ -220,7 +207,26 @@ s2_wire_recv(s2_wire *w, void *dst, size_t cap)
         over(w, LIBSSH2_ERROR_SOCKET_DISCONNECT, 0);
     else if (errno != EAGAIN && errno != EWOULDBLOCK)
         over(w, LIBSSH2_ERROR_SOCKET_RECV, errno);
-    else
-        acknowledge(w);
     return nothing(w);
+}
+
+/* A server that gathers small packets (Nagle's algorithm: sshd does until a
+ * channel's first request) holds the next one back until it is told that the
+ * last has come, which the kernel puts off for 40 ms. */
+bool
+s2_wire_await(s2_wire *w)
+{
+    enum { LITTLE = 4096 };
+    uint64_t fresh = w->received - w->seen, passed = w->received + w->sent;
+    bool little = passed - w->passed < LITTLE;
+
+#ifdef TCP_QUICKACK
+    int one = 1;
+
+    if (fresh && fresh < LITTLE)
+        setsockopt(w->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
+#endif
+    w->seen += fresh;
+    w->passed = passed;
+    return little;
 }

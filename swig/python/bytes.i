@@ -231,9 +231,8 @@ parts_of(PyObject *parts, s2_list *list, int takes, const char *func)
 /* --- reads and writes ----------------------------------------------------- */
 
 %{
-/* A read's bytes object may be made far larger than what arrives: below this
- * a copy is cheaper than what realloc() leaves behind. */
-enum { SMALL_READ = 4096 };
+/* No read brings more at once, whatever it is asked for. */
+enum { LARGEST_READ = 256 << 10 };
 
 static Py_ssize_t
 size_of(PyObject *obj)
@@ -252,7 +251,8 @@ read_result(PyObject **bytes, size_t got, bool would_block)
     size_t cap = (size_t)PyBytes_GET_SIZE(*bytes);
     PyObject *data;
 
-    if (got <= SMALL_READ && cap > 2 * SMALL_READ)
+    /* Copied, where realloc() would leave much behind. */
+    if (got <= cap / 2)
         data = PyBytes_FromStringAndSize(PyBytes_AS_STRING(*bytes),
                                          (Py_ssize_t)got);
     else if (got < cap && _PyBytes_Resize(bytes, (Py_ssize_t)got) < 0)
@@ -276,6 +276,8 @@ read_result(PyObject **bytes, size_t got, bool would_block)
     }
 }
 %typemap(check, noblock=1) (void *DST, size_t CAP, size_t *GOT) {
+    if ($2 > LARGEST_READ)
+        $2 = LARGEST_READ;
     if (!(bytes$argnum = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)$2)))
         SWIG_fail;
     $1 = PyBytes_AS_STRING(bytes$argnum);

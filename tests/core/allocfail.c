@@ -237,8 +237,8 @@ recall(s2_session *s, const char *path)
     s2_knownhost *hosts = NULL;
     s2_entry *added = NULL, *found = NULL, *first = NULL;
     s2_buf line = {0};
-    int n, type = LIBSSH2_KNOWNHOST_TYPE_PLAIN |
-                  LIBSSH2_KNOWNHOST_KEYENC_RAW | LIBSSH2_KNOWNHOST_KEY_SSHRSA;
+    int n, type = LIBSSH2_KNOWNHOST_TYPE_PLAIN | LIBSSH2_KNOWNHOST_KEYENC_RAW |
+                  LIBSSH2_KNOWNHOST_KEY_SSHRSA;
     s2_error *err = s2_session_knownhost_init(s, &hosts);
 
     if (err ||
@@ -250,8 +250,8 @@ recall(s2_session *s, const char *path)
                                  &added)) ||
         (err = s2_knownhost_checkp(hosts, "new", -1, "key", 3, type, &found)) ||
         (err = s2_knownhost_get(hosts, NULL, &first)) ||
-        (err = s2_knownhost_writeline(
-             hosts, added, LIBSSH2_KNOWNHOST_FILE_OPENSSH, &line)) ||
+        (err = s2_knownhost_writeline(hosts, added,
+                                      LIBSSH2_KNOWNHOST_FILE_OPENSSH, &line)) ||
         (err = s2_knownhost_writefile(hosts, path,
                                       LIBSSH2_KNOWNHOST_FILE_OPENSSH)))
         goto done;

@@ -207,6 +207,20 @@ polling_looks_at_what_it_is_asked_to(void **state)
     close(fd[1]);
 }
 
+static void
+looking_ends_by_itself(void **state)
+{
+    s2_waiter *w = s2_waiter_get();
+    int64_t begun = s2_now_us();
+
+    (void)state;
+    assert_false(s2_look(-1, w->fd[0], 0, 300));
+    assert_true(s2_now_us() - begun >= 300);
+    s2_waiter_wake(w);
+    assert_true(s2_look(-1, w->fd[0], 0, 300));
+    s2_waiter_put(w);
+}
+
 int
 main(void)
 {
@@ -218,6 +232,7 @@ main(void)
         cmocka_unit_test(a_waiter_comes_back_clean),
         cmocka_unit_test(a_child_shares_no_waiter_with_its_parent),
         cmocka_unit_test(polling_looks_at_what_it_is_asked_to),
+        cmocka_unit_test(looking_ends_by_itself),
     };
 
     return cmocka_run_group_tests_name("wait", tests, NULL, NULL);

@@ -136,6 +136,36 @@ a_try_may_take_so_much_only(void **state)
     assert_memory_equal(in, "def", 3);
 }
 
+/* libssh2 looks for input before each packet that it sends. */
+static void
+behind_a_large_packet_no_input_is_looked_for_once(void **state)
+{
+    line *l = *state;
+    unsigned char packet[32768] = {0};
+    char in[16];
+
+    assert_int_equal(send(l->theirs, "abc", 3, 0), 3);
+    assert_int_equal(s2_wire_send(&l->w, packet, 100), 100);
+    assert_int_equal(s2_wire_recv(&l->w, in, 1), 1);
+    assert_int_equal(s2_wire_send(&l->w, packet, sizeof packet), sizeof packet);
+    assert_int_equal(s2_wire_recv(&l->w, in, 1), -EAGAIN);
+    assert_int_equal(s2_wire_recv(&l->w, in, 1), 1);
+    assert_int_equal(in[0], 'b');
+}
+
+static void
+it_is_told_whether_little_has_passed(void **state)
+{
+    line *l = *state;
+    unsigned char packet[32768] = {0};
+
+    assert_int_equal(s2_wire_send(&l->w, packet, 100), 100);
+    assert_true(s2_wire_await(&l->w));
+    assert_int_equal(s2_wire_send(&l->w, packet, sizeof packet), sizeof packet);
+    assert_false(s2_wire_await(&l->w));
+    assert_true(s2_wire_await(&l->w));
+}
+
 static void
 past_the_end_writes_go_into_the_void(void **state)
 {
@@ -260,6 +290,8 @@ main(void)
         cmocka_unit_test(what_is_no_descriptor_is_refused),
         wire_test(a_full_socket_queues_in_order),
         wire_test(a_try_may_take_so_much_only),
+        wire_test(behind_a_large_packet_no_input_is_looked_for_once),
+        wire_test(it_is_told_whether_little_has_passed),
         wire_test(what_has_arrived_is_read_before_the_end),
         wire_test(past_the_end_writes_go_into_the_void),
         wire_test(a_reset_is_told_from_an_orderly_end),

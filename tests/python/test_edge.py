@@ -572,13 +572,10 @@ class Bytes(unittest.TestCase):
             for method in (channel.read, channel.read_ex, channel.read_stderr):
                 with self.assertRaises(error):
                     method(size)
-        if not SANITIZED:  # a sanitizer's malloc() ends the process
-            with self.assertRaises(MemoryError):
-                channel.read(2**62)
         self.assertEqual(channel.read(0), (0, b""))
         self.assertEqual(channel.read(True), (1, b"s"))
         self.assertEqual(channel.read(size=3), (3, b"ome"))
-        self.assertEqual(channel.read(10**7), (6, b" bytes"))
+        self.assertEqual(channel.read(2**62), (6, b" bytes"))
         self.assertEqual(channel.read(), (0, b""))
 
     def test_what_was_read_is_as_large_as_it_says(self):
