@@ -112,9 +112,10 @@ s2_session_open_session(s2_session *s, s2_channel **out)
 bool
 s2_closed_by_peer(s2_op *op, LIBSSH2_CHANNEL *raw)
 {
-    int before = libssh2_session_last_errno(S2_RAW(op));
-    int rc = libssh2_channel_wait_closed(raw);
+    int before = libssh2_session_last_errno(S2_RAW(op)), rc;
 
+    S2_SESSION(op)->wire.sending = false;
+    rc = libssh2_channel_wait_closed(raw);
     s2_op_saw(op, rc);
     if (!before)
         libssh2_session_set_last_error(S2_RAW(op), 0, NULL);
@@ -273,11 +274,16 @@ write_step(s2_op *op)
         if (n < 0 && n != LIBSSH2_ERROR_EAGAIN)
             return (int)n;
         if (n <= 0) {
+            bool shut = !libssh2_channel_window_write_ex(S2_CHANNEL(op), NULL);
+
             if (s2_closed_by_peer(op, S2_CHANNEL(op)))
                 return peer_closed(op);
+            /* It may have taken from the wire what is waited for. */
+            if (shut && libssh2_channel_window_write_ex(S2_CHANNEL(op), NULL))
+                continue;
             /* Nothing is begun while the peer's window is closed; else a
              * packet waits for the end of a key exchange. */
-            op->idle = !libssh2_channel_window_write_ex(S2_CHANNEL(op), NULL);
+            op->idle = shut;
             return LIBSSH2_ERROR_EAGAIN;
         }
         op->done += (size_t)n;

@@ -136,23 +136,30 @@ read_all_step(s2_op *op)
     return LIBSSH2_ERROR_EAGAIN;
 }
 
-/* All of it goes to the caller. */
+/* All of it goes to the caller, or none. */
 static int
 take_all_step(s2_op *op)
 {
+    s2_kept *kept = channel_of(op)->kept;
+
     for (int i = 0; i < 2; i++) {
-        s2_kept *k = &channel_of(op)->kept[i];
+        s2_kept *k = &kept[i];
         size_t len = k->len - k->used;
+        char *data;
 
         if (k->used)
             memmove(k->data, k->data + k->used, len);
         k->used = 0;
         k->len = len;
-        if (!(op->out[i].data = realloc(k->data, len + 1)))
+        if (!(data = realloc(k->data, len + 1)))
             return s2_op_fail(op, &s2_no_memory);
-        op->out[i].data[len] = '\0';
-        op->out[i].len = len;
-        *k = (s2_kept){0};
+        data[len] = '\0';
+        k->data = data;
+        k->cap = len + 1;
+    }
+    for (int i = 0; i < 2; i++) {
+        op->out[i] = (s2_buf){kept[i].data, kept[i].len};
+        kept[i] = (s2_kept){0};
     }
     return 0;
 }

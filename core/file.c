@@ -15,8 +15,9 @@ enum {
     PACKET = 30000,         /* bytes that libssh2 writes in a packet, */
     PACKET_HEAD = 25 + 256, /* and what stands before them */
     SLICE = 4 << 20,        /* as much as one call keeps in flight */
-    NAME_CAP = 65536, /* a longer name would lose the rest of its packet */
-    AHEAD = 1 << 20,  /* the most that is read for a smaller piece */
+    ONCE_MORE = 4096,       /* is this the end? */
+    NAME_CAP = 65536,  /* a longer name would lose the rest of its packet */
+    AHEAD = 256 << 10, /* the most that is read for a smaller piece */
 };
 
 struct s2_dirent {
@@ -38,6 +39,7 @@ file_finish(s2_obj *obj)
     if (rc != LIBSSH2_ERROR_EAGAIN) {
         f->raw = NULL;
         sftp->children--;
+        obj->session->files--;
     }
     return rc;
 }
@@ -96,6 +98,7 @@ s2_file_make(s2_op *op)
     }
     if (f) {
         f->raw = op->state;
+        S2_SESSION(op)->files++;
         f->dir = op->r[3];
     }
     return f;
@@ -139,6 +142,13 @@ file_op(s2_file *f, int (*step)(s2_op *), const char *func, unsigned flags)
     return op;
 }
 
+static void
+forget_kept(s2_file *f)
+{
+    s2_buf_free(&f->kept);
+    f->kept_used = f->kept_cap = 0;
+}
+
 static int
 close_step(s2_op *op)
 {
@@ -148,6 +158,7 @@ close_step(s2_op *op)
         return rc;
     s2_alloc_trim(&S2_SESSION(op)->alloc);
     s2_op_close(op);
+    forget_kept((s2_file *)op->self);
     atomic_store(&((s2_file *)op->self)->gone, true);
     return rc;
 }
@@ -199,16 +210,10 @@ turn_to(s2_file *f, uint64_t offset)
 }
 
 static void
-forget_kept(s2_file *f)
-{
-    s2_buf_free(&f->kept);
-    f->kept_used = f->kept_cap = f->step = 0;
-}
-
-static void
 move_to(s2_file *f, uint64_t offset)
 {
     forget_kept(f);
+    f->step = 0;
     turn_to(f, offset);
 }
 
@@ -246,22 +251,24 @@ read_on(s2_op *op, void *dst, size_t most)
             f->got = got;
             f->asked = false;
         }
-        if (fell_short) {
+        if (n == LIBSSH2_ERROR_SFTP_PROTOCOL) {
             /* Four times what is read is asked for at once. */
-            f->limit = f->got / 4 < cap ? f->got / 4 + 1 : cap / 2 + 1;
+            if (fell_short)
+                f->limit = f->got / 4 < cap ? f->got / 4 + 1 : cap / 2 + 1;
             turn_to(f, at + got);
-            if (got)
-                return (ssize_t)got;
+            if (got || !fell_short)
+                return got ? (ssize_t)got : n; /* an error comes again */
         } else if (n == 0 && at && !f->asked) {
             turn_to(f, at);
             f->asked = true;
+            most = most < ONCE_MORE ? most : ONCE_MORE;
         } else {
             return n;
         }
     }
 }
 
-/* Hand over what is kept: none of it to a caller who has left. */
+/* Hand over what is kept; nothing to a caller who has left. */
 static int
 take_kept(s2_op *op)
 {
@@ -280,7 +287,6 @@ take_kept(s2_op *op)
     return 0;
 }
 
-/* Read into what is kept, at least as much as is wanted. */
 static ssize_t
 fill_kept(s2_op *op, size_t most)
 {
@@ -319,10 +325,9 @@ read_step(s2_op *op)
     n = keep ? fill_kept(op, most) : read_on(op, op->dst, op->cap);
     if (n < 0)
         return (int)n;
+    f->step = most < AHEAD / 2 ? 2 * most : AHEAD;
     if (!n)
         forget_kept(f);
-    else
-        f->step = most < AHEAD / 2 ? 2 * most : AHEAD;
     if (keep)
         return take_kept(op);
     op->r[0] = n;
@@ -334,9 +339,9 @@ read_settle(s2_op *op, int rc)
 {
     s2_file *f = (s2_file *)op->self;
 
-    /* Nothing is kept already, or it was what has been read. */
+    /* It came out of what is kept, unless another was there since. */
     if (op->r[1]) {
-        f->kept_used -= (size_t)op->r[0];
+        f->kept_used -= f->kept_used < (size_t)op->r[0] ? 0 : (size_t)op->r[0];
     } else if (rc >= 0 && op->r[0] > 0) {
         forget_kept(f);
         if (!s2_buf_set(&f->kept, op->dst, (size_t)op->r[0]))
@@ -400,7 +405,7 @@ write_step(s2_op *op)
         return rc;
     /* Where the reader is, not where libssh2 has read ahead: it would take
      * what it asked for there for acknowledgements. */
-    if (f->ahead)
+    if (f->ahead || f->kept_used < f->kept.len)
         move_to(f, position(f));
     while (op->done < op->b[0].len) {
         size_t left = op->b[0].len - op->done;

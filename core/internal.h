@@ -58,8 +58,8 @@ typedef struct s2_alloc {
 } s2_alloc;
 
 /* libssh2 keeps each message that nobody asked for: what a peer may have it
- * keep, and what more for each channel, which has a window of its own; so much
- * in all before the handshake's end. */
+ * keep, and what more for each channel, which has a window of its own, and each
+ * file, which is read ahead; so much in all before the handshake's end. */
 enum { S2_KEPT = 256 << 20, S2_KEPT_EACH = 4 << 20 };
 
 void *s2_alloc_new(s2_alloc *a, size_t size);
@@ -96,8 +96,8 @@ typedef struct s2_wire {
     bool ending;   /* the session is being freed: make libssh2 give up */
     int vain;      /* reads in a row, of one try, that found nothing */
     bool spun;     /* too many: libssh2 was made to give up */
-    bool sending;  /* a large packet was: it looks for input before the next,
-                      where nothing hangs on it, and is told of none */
+    bool sending;  /* a large packet was: libssh2 looks for input before the
+                      next, and is told of none */
 } s2_wire;
 
 enum { S2_WIRE_ROOM = 65536 }; /* a bulk call waits while more is queued */
@@ -375,6 +375,7 @@ struct s2_session {
     s2_error *dead;            /* why the session is over; NULL: it is not */
     _Atomic(s2_obj *) dropped; /* pushed by any thread, without a lock */
     s2_obj *parked;
+    size_t files;            /* open ones, and folders, of all its SFTPs */
     unsigned generation;     /* of the process that made it */
     bool shaken;             /* the handshake went through */
     bool expired;            /* a password was */

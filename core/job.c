@@ -425,7 +425,7 @@ check_name(const s2_op *op, size_t len)
 }
 
 s2_error *
-s2_job_run(s2_op *op, const s2_calls *calls, void (*take)(s2_job *, void *),
+s2_job_run(s2_op *op, const s2_calls *calls, bool (*take)(s2_job *, void *),
            void *result)
 {
     s2_error *err = op->path ? check_name(op, op->b[0].len) : NULL;
@@ -445,8 +445,8 @@ s2_job_run(s2_op *op, const s2_calls *calls, void (*take)(s2_job *, void *),
         err = go_on(op, &j, calls);
     if (!err && j->tells && (j->told != j->done || !j->done) && !tell(j, calls))
         err = &s2_raised;
-    if (!err)
-        take(j, result);
+    if (!err && !take(j, result))
+        err = &s2_no_memory;
     if (j)
         leave(op, j, err);
     return err;

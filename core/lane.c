@@ -157,6 +157,12 @@ s2_lane_forget(s2_lane *l)
 
 /* --- turns --------------------------------------------------------------- */
 
+static bool
+is_shut(const s2_lane *l)
+{
+    return !libssh2_channel_window_write_ex(l->talk.raw, NULL);
+}
+
 static int
 send(s2_op *op, s2_lane *l)
 {
@@ -177,7 +183,7 @@ send(s2_op *op, s2_lane *l)
             if (s2_closed_by_peer(op, l->talk.raw))
                 l->ended = true;
             /* Amid an exchange of keys a packet is begun: it stays as it is. */
-            if (libssh2_channel_window_write_ex(l->talk.raw, NULL))
+            if (!is_shut(l))
                 l->whole = l->out_end;
             break;
         }
@@ -296,10 +302,12 @@ int
 s2_lane_turn(s2_op *op, s2_lane *l)
 {
     int sent = send(op, l), got, rc;
+    bool shut = is_shut(l);
     cursor packet = {NULL, 0};
 
     if (sent < 0 || (got = receive(l)) < 0)
         return sent < 0 ? sent : got;
+    got |= shut && !is_shut(l); /* nothing else may come */
     while ((rc = next(op, l, &packet)) > 0)
         if ((rc = l->greeted ? answer(op, l, packet)
                              : greeting(op, l, packet)) < 0)

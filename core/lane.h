@@ -171,9 +171,10 @@ typedef struct s2_calls {
 /* For a step in the session's scope: begin the job that `make` gives, which
  * is NULL without memory. */
 int s2_job_begin(s2_op *op, s2_job *(*make)(s2_op *));
-/* Do the job that the op's step begins; `take` has what it came to. */
+/* Do the job that the op's step begins; `take` has what it came to, or false
+ * without memory. */
 s2_error *s2_job_run(s2_op *op, const s2_calls *calls,
-                     void (*take)(s2_job *, void *), void *result);
+                     bool (*take)(s2_job *, void *), void *result);
 /* Take an error that the call is to fail with, unless there is one. */
 void s2_job_fail(s2_job *j, s2_error *err);
 /* May another piece go on its way? */

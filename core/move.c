@@ -496,12 +496,11 @@ ask_piece(s2_move *m, size_t number)
     return true;
 }
 
-/* One more read at the end. */
+/* One more read, where so many bytes are known to be left. */
 static bool
-add_piece(s2_move *m)
+add_piece(s2_move *m, uint64_t left)
 {
-    uint64_t left = 0;
-    size_t len;
+    size_t len = s2_job_piece(m->job, left);
 
     if (m->past - m->first == m->cap) {
         size_t cap = m->cap ? m->cap * 2 : 4;
@@ -517,10 +516,6 @@ add_piece(s2_move *m)
         m->ring = ring;
         m->cap = cap;
     }
-    if (m->known && (m->attrs.flags & LIBSSH2_SFTP_ATTR_SIZE) &&
-        m->attrs.filesize > m->at)
-        left = m->attrs.filesize - m->at;
-    len = s2_job_piece(m->job, left);
     *piece_of(m, m->past) = (struct piece){.at = m->at, .len = len};
     if (!ask_piece(m, m->past))
         return false;
@@ -645,7 +640,9 @@ read_on(s2_op *op, s2_move *m)
         if (sized && m->at >= m->attrs.filesize && m->first != m->past &&
             piece_of(m, m->past - 1)->at >= m->attrs.filesize)
             break;
-        if (!add_piece(m))
+        if (!add_piece(m, sized && m->attrs.filesize > m->at
+                              ? m->attrs.filesize - m->at
+                              : 0))
             break;
         moved = true;
     }

@@ -806,9 +806,11 @@ try_step(s2_session *s, s2_op *op)
     s->wire.spun = false;
     s->wire.spare = S2_SPARE;
     s->wire.sending = false;
-    s->alloc.most =
-        s->shaken ? S2_KEPT + S2_KEPT_EACH * (size_t)atomic_load(&s->obj.refs)
-                  : S2_KEPT_EACH;
+    s->alloc.most = S2_KEPT_EACH;
+    if (s->shaken)
+        s->alloc.most =
+            S2_KEPT +
+            S2_KEPT_EACH * ((size_t)atomic_load(&s->obj.refs) + s->files);
     rc = op->step(op);
     if (s->wire.received != received)
         wake_readers(s);

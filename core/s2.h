@@ -1355,8 +1355,8 @@ s2_error *s2_sftp_close(s2_sftp *sftp);
 /*
  * Read up to `cap` bytes of a file.
  *
- * Whatever the size, much more is asked for at once where reads follow each
- * other; what others write there meanwhile is seen after a seek.
+ * Whatever the size, a megabyte and more is asked for at once where reads
+ * follow each other; what is written there meanwhile is seen after a seek.
  *
  * Units      `cap` in bytes; less may come at any time.
  * Blocking   until there is data, or the end of the file.

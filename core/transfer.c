@@ -72,10 +72,11 @@ begin_step(s2_op *op)
     return s2_job_begin(op, transfer_new);
 }
 
-static void
+static bool
 take_bytes(s2_job *j, void *result)
 {
     *(uint64_t *)result = j->done;
+    return true;
 }
 
 static s2_error *

@@ -910,7 +910,7 @@ by_first(const void *a, const void *b)
     return by_name(((const s2_value *)a)->item, ((const s2_value *)b)->item);
 }
 
-static void
+static bool
 take_list(s2_job *j, void *result)
 {
     s2_value *found = &((tree *)j)->found;
@@ -920,28 +920,28 @@ take_list(s2_job *j, void *result)
               by_first);
     *(s2_value *)result = *found;
     *found = (s2_value){.kind = S2_LIST};
+    return true;
 }
 
 /* Files, bytes, and what was skipped. */
-static void
+static bool
 take_moved(s2_job *j, void *result)
 {
     tree *t = (tree *)j;
-    s2_value *v = result, *part;
+    s2_value *v = result;
 
     if (t->found.number)
         qsort(t->found.item, (size_t)t->found.number, sizeof *t->found.item,
               by_name);
-
     *v = (s2_value){.kind = S2_LIST};
-    if ((part = s2_value_add(v, S2_NUMBER)))
-        part->number = (int64_t)t->files;
-    if ((part = s2_value_add(v, S2_NUMBER)))
-        part->number = (int64_t)j->done;
-    if ((part = s2_value_add(v, S2_LIST))) {
-        *part = t->found;
-        t->found = (s2_value){.kind = S2_LIST};
-    }
+    if (!s2_value_add(v, S2_NUMBER) || !s2_value_add(v, S2_NUMBER) ||
+        !s2_value_add(v, S2_LIST))
+        return false;
+    v->item[0].number = (int64_t)t->files;
+    v->item[1].number = (int64_t)j->done;
+    v->item[2] = t->found;
+    t->found = (s2_value){.kind = S2_LIST};
+    return true;
 }
 
 static s2_error *
@@ -1096,13 +1096,14 @@ stat_step(s2_op *op)
     return s2_job_begin(op, new_stat);
 }
 
-static void
+static bool
 take_stats(s2_job *j, void *result)
 {
     names *n = (names *)j;
 
     *(s2_value *)result = n->found;
     n->found = (s2_value){.kind = S2_LIST};
+    return true;
 }
 
 s2_error *

@@ -226,7 +226,7 @@ s2_wire_await(s2_wire *w)
     if (fresh && fresh < LITTLE)
         setsockopt(w->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
 #endif
-    w->seen += fresh;
+    w->seen = w->received;
     w->passed = passed;
     return little;
 }

@@ -231,8 +231,8 @@ parts_of(PyObject *parts, s2_list *list, int takes, const char *func)
 /* --- reads and writes ----------------------------------------------------- */
 
 %{
-/* No read brings more at once, whatever it is asked for. */
-enum { LARGEST_READ = 256 << 10 };
+/* The most that is made room for: a read may always bring less. */
+enum { LARGEST_READ = 1 << 20 };
 
 static Py_ssize_t
 size_of(PyObject *obj)

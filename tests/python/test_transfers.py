@@ -17,7 +17,7 @@ from ssh2.exceptions import (
     InvalidRequestError,
     SSH2Error,
 )
-from ssh2.sftp import Moved
+from ssh2.sftp import LIBSSH2_FXF_READ, Moved
 
 MIB = 1 << 20
 DATA = bytes(range(251)) * 20_000  # five million
@@ -296,6 +296,16 @@ class TestTransfers(unittest.TestCase):
         self.session.set_timeout(500)
         found = self.sftp.stat_many([self.there] * 100_000)
         self.assertEqual(len(found), 100_000)
+
+    def test_a_write_goes_where_the_reader_is(self):
+        sftp = connect(int(ENV["SSH2_LIAR_PORT"])).sftp_init()
+        for before in (0, 1, 20, 37, 41, 45, 60):
+            handle = sftp.open("/told-offset/x", LIBSSH2_FXF_READ, 0)
+            place = sum(handle.read(1000)[0] for _ in range(before))
+            self.assertEqual(handle.tell64(), place)
+            with self.assertRaises(SSH2Error) as caught:
+                handle.write(b"x")
+            self.assertIn(f"(status {1000 + place})", str(caught.exception))
 
     def test_names_that_are_too_long(self):
         for call in (lambda: self.sftp.stat_many(["a" * 600_000]),

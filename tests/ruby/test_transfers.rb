@@ -27,6 +27,17 @@ class TestTransfers < Minitest::Test
     Dir.children(@folder).sort
   end
 
+  def test_a_write_goes_where_the_reader_is
+    sftp = connect(ENV.fetch("SSH2_LIAR_PORT").to_i).sftp_init
+    [0, 1, 20, 37, 41, 45, 60].each do |before|
+      handle = sftp.open("/told-offset/x", SSH2::LIBSSH2_FXF_READ, 0)
+      place = Array.new(before) { handle.readpartial(1000).size }.sum
+      assert_equal place, handle.tell64
+      error = assert_raises(SSH2::Error) { handle.write("x") }
+      assert_includes error.message, "(status #{1000 + place})"
+    end
+  end
+
   def test_more_threads_than_lanes
     threads = (0...9).map do |number|
       Thread.new do

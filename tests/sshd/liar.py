@@ -80,6 +80,9 @@ class Server:
             path = handle[0]
         else:
             handle, path = None, what
+        if kind in (READ, WRITE):
+            start, count = struct.unpack(">QI", rest[:12])
+            self.asked = start, start + count
         lie = path.split(b"/")[1].decode() if b"/" in path else "ok"
         honest = self.honest(kind, ident, path, rest, handle)
         lies = getattr(self, lie.replace("-", "_"), None)
@@ -289,6 +292,23 @@ class Server:
             return status(ident, 4)
         return status(ident, 4) if kind == READDIR and \
             honest[4] == STATUS else honest
+
+    def bad_block(self, kind, ident, honest):
+        """Bytes from 120 000 to 130 000 cannot be read."""
+        if kind != READ:
+            return honest
+        start, end = self.asked
+        if 120_000 <= start < 130_000:
+            return status(ident, 4)
+        return packet(DATA, ident, text(content(start, 120_000 - start))) \
+            if start < 120_000 < end else honest
+
+    def told_offset(self, kind, ident, honest):
+        """Short reads from some place on; a write tells where it was to be."""
+        if kind == WRITE:
+            return status(ident, 1000 + self.asked[0])
+        return honest if kind == READ and self.asked[0] < 40_000 \
+            else self.little_data(kind, ident, honest)
 
     def odd(self):
         self.count = getattr(self, "count", 0) + 1
