@@ -554,6 +554,12 @@ open_for(const s2_move *m)
     return m->object || m->fd >= 0;
 }
 
+static bool
+is_sized(const s2_move *m)
+{
+    return m->known && (m->attrs.flags & LIBSSH2_SFTP_ATTR_SIZE);
+}
+
 static int
 on_data(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
 {
@@ -581,6 +587,13 @@ on_data(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
         return senseless(op, m, "the server gives other data than was asked");
     got = data.left;
     p->len -= got;
+    /* Of a file on a disk a server gives all there is (draft 02, 6.4): what is
+     * short, and ends where the file is to end, is the last of it. */
+    if (p->len && is_sized(m) &&
+        p->at + (p->held_len - p->used) + got == m->attrs.filesize) {
+        p->last = true;
+        p->len = 0;
+    }
     /* A server may give less at once, always: then it is not asked for more. */
     if (p->held_len && m->job->piece > p->held_len)
         m->job->piece = p->held_len > LEAST ? p->held_len : LEAST;
@@ -632,13 +645,11 @@ deliver(s2_op *op, s2_move *m)
 static bool
 read_on(s2_op *op, s2_move *m)
 {
-    bool moved = deliver(op, m), sized;
+    bool moved = deliver(op, m), sized = is_sized(m);
 
-    sized = m->known && (m->attrs.flags & LIBSSH2_SFTP_ATTR_SIZE);
     while (!m->ended && !m->failed && s2_job_room(m->job)) {
-        /* At the size that was told, one read has to find the end. */
-        if (sized && m->at >= m->attrs.filesize && m->first != m->past &&
-            piece_of(m, m->past - 1)->at >= m->attrs.filesize)
+        /* A read past the size that was told has to find the end. */
+        if (sized && m->at > m->attrs.filesize && m->first != m->past)
             break;
         if (!add_piece(m, sized && m->attrs.filesize > m->at
                               ? m->attrs.filesize - m->at
