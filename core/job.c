@@ -19,6 +19,7 @@ enum {
     SPEED = 200,        /* bytes in a us, as is thought at first */
     BUDGET = 4 << 20,   /* bytes of a turn */
     LITTLE = 256 << 10, /* to be waited for once a job has failed */
+    STEP = 4096,
 };
 
 void
@@ -38,11 +39,13 @@ s2_job_room(const s2_job *j)
     return j->flying < j->limit && j->want == S2_GO;
 }
 
-/* What is not known to be there is not to take the room of what is. */
 size_t
 s2_job_piece(const s2_job *j, uint64_t left)
 {
-    size_t most = left > S2_PIECE ? j->lane->piece : S2_PIECE;
+    /* A little more than there is: its end is told by what is short. */
+    size_t most = left > S2_PIECE   ? j->lane->piece
+                  : left < S2_PIECE ? ((size_t)left / STEP + 1) * STEP
+                                    : S2_PIECE;
 
     return most < j->piece ? most : j->piece;
 }

@@ -179,7 +179,8 @@ s2_error *s2_job_run(s2_op *op, const s2_calls *calls,
 void s2_job_fail(s2_job *j, s2_error *err);
 /* May another piece go on its way? */
 bool s2_job_room(const s2_job *j);
-/* How many bytes it is to have, of so many that are left. */
+/* How many bytes it is to have, of so many that are left; S2_PIECE of them
+ * where that is not known. */
 size_t s2_job_piece(const s2_job *j, uint64_t left);
 /* So many bytes were there already. */
 void s2_job_had(s2_job *j, uint64_t bytes);

@@ -646,14 +646,15 @@ static bool
 read_on(s2_op *op, s2_move *m)
 {
     bool moved = deliver(op, m), sized = is_sized(m);
+    uint64_t left = S2_PIECE;
 
     while (!m->ended && !m->failed && s2_job_room(m->job)) {
         /* A read past the size that was told has to find the end. */
         if (sized && m->at > m->attrs.filesize && m->first != m->past)
             break;
-        if (!add_piece(m, sized && m->attrs.filesize > m->at
-                              ? m->attrs.filesize - m->at
-                              : 0))
+        if (sized)
+            left = m->at < m->attrs.filesize ? m->attrs.filesize - m->at : 0;
+        if (!add_piece(m, left))
             break;
         moved = true;
     }

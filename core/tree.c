@@ -12,11 +12,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-    ITEMS = 64,     /* files and links at a time, */
+    ITEMS = 512,    /* files and links at a time, each with a descriptor, */
+    SHARE = 8,      /* of which a tree has one of so many that there may be, */
     WAITING = 1024, /* and so many waiting */
     FOLDERS = 16,   /* listed at a time, */
     LISTS = 4,      /* each by so many requests */
@@ -59,7 +61,7 @@ typedef struct tree {
     unsigned folders;               /* begun and not listed yet */
     unsigned open;                  /* on this side */
     item *waiting, **waiting_end, *active;
-    unsigned waits, busy;
+    unsigned waits, busy, most;
     size_t entries, limit, files;
     s2_value found; /* what was listed, or skipped */
 } tree;
@@ -780,7 +782,7 @@ begin_items(s2_op *op, tree *t)
     bool moved = false;
     item *i;
 
-    while ((i = t->waiting) && t->busy < ITEMS && s2_job_room(&t->job) &&
+    while ((i = t->waiting) && t->busy < t->most && s2_job_room(&t->job) &&
            !t->job.failed && begin_item(op, t, i)) {
         if (!(t->waiting = i->next))
             t->waiting_end = &t->waiting;
@@ -868,6 +870,16 @@ tree_free(s2_job *j)
 
 enum { KIND_OF, OPTIONS, AT_MOST }; /* an op's n[] */
 
+static unsigned
+items_at_once(void)
+{
+    struct rlimit open;
+
+    return getrlimit(RLIMIT_NOFILE, &open) == 0 && open.rlim_cur < SHARE * ITEMS
+               ? (unsigned)open.rlim_cur / SHARE + 1
+               : ITEMS;
+}
+
 static s2_job *
 tree_new(s2_op *op)
 {
@@ -882,6 +894,7 @@ tree_new(s2_op *op)
                       .reads = op->n[KIND_OF] != PUT};
     t->kind = (int)op->n[KIND_OF];
     t->limit = (size_t)op->n[AT_MOST];
+    t->most = items_at_once();
     t->waiting_end = &t->waiting;
     t->found.kind = S2_LIST;
     if ((!op->b[1].p || (t->local = strdup(op->b[1].p))) &&
