@@ -17,8 +17,10 @@
 #include <unistd.h>
 
 enum {
-    ITEMS = 512,    /* files and links at a time, each with a descriptor, */
-    SHARE = 8,      /* of which a tree has one of so many that there may be, */
+    ITEMS = 256, /* files and links at a time, each with a descriptor, */
+    FAR_ITEMS = 512,
+    FAR_US = 5000,  /* from that round trip on, */
+    SHARE = 8,      /* but of so many descriptors one only, */
     WAITING = 1024, /* and so many waiting */
     FOLDERS = 16,   /* listed at a time, */
     LISTS = 4,      /* each by so many requests */
@@ -779,10 +781,13 @@ begin_item(s2_op *op, tree *t, item *i)
 static bool
 begin_items(s2_op *op, tree *t)
 {
+    unsigned most = t->job.rtt < FAR_US ? ITEMS : FAR_ITEMS;
     bool moved = false;
     item *i;
 
-    while ((i = t->waiting) && t->busy < t->most && s2_job_room(&t->job) &&
+    if (most > t->most)
+        most = t->most;
+    while ((i = t->waiting) && t->busy < most && s2_job_room(&t->job) &&
            !t->job.failed && begin_item(op, t, i)) {
         if (!(t->waiting = i->next))
             t->waiting_end = &t->waiting;
@@ -871,13 +876,14 @@ tree_free(s2_job *j)
 enum { KIND_OF, OPTIONS, AT_MOST }; /* an op's n[] */
 
 static unsigned
-items_at_once(void)
+descriptors(void)
 {
     struct rlimit open;
 
-    return getrlimit(RLIMIT_NOFILE, &open) == 0 && open.rlim_cur < SHARE * ITEMS
+    return getrlimit(RLIMIT_NOFILE, &open) == 0 &&
+                   open.rlim_cur < SHARE * FAR_ITEMS
                ? (unsigned)open.rlim_cur / SHARE + 1
-               : ITEMS;
+               : FAR_ITEMS;
 }
 
 static s2_job *
@@ -894,7 +900,7 @@ tree_new(s2_op *op)
                       .reads = op->n[KIND_OF] != PUT};
     t->kind = (int)op->n[KIND_OF];
     t->limit = (size_t)op->n[AT_MOST];
-    t->most = items_at_once();
+    t->most = descriptors();
     t->waiting_end = &t->waiting;
     t->found.kind = S2_LIST;
     if ((!op->b[1].p || (t->local = strdup(op->b[1].p))) &&
