@@ -39,7 +39,7 @@ file_finish(s2_obj *obj)
     if (rc != LIBSSH2_ERROR_EAGAIN) {
         f->raw = NULL;
         sftp->children--;
-        obj->session->files--;
+        atomic_fetch_sub(&obj->session->files, 1);
     }
     return rc;
 }
@@ -98,7 +98,7 @@ s2_file_make(s2_op *op)
     }
     if (f) {
         f->raw = op->state;
-        S2_SESSION(op)->files++;
+        atomic_fetch_add(&S2_SESSION(op)->files, 1);
         f->dir = op->r[3];
     }
     return f;

@@ -375,7 +375,7 @@ struct s2_session {
     s2_error *dead;            /* why the session is over; NULL: it is not */
     _Atomic(s2_obj *) dropped; /* pushed by any thread, without a lock */
     s2_obj *parked;
-    size_t files;            /* open ones, and folders, of all its SFTPs */
+    atomic_size_t files;     /* open ones, and folders, of all its SFTPs */
     unsigned generation;     /* of the process that made it */
     bool shaken;             /* the handshake went through */
     bool expired;            /* a password was */

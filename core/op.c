@@ -809,8 +809,8 @@ try_step(s2_session *s, s2_op *op)
     s->alloc.most = S2_KEPT_EACH;
     if (s->shaken)
         s->alloc.most =
-            S2_KEPT +
-            S2_KEPT_EACH * ((size_t)atomic_load(&s->obj.refs) + s->files);
+            S2_KEPT + S2_KEPT_EACH * ((size_t)atomic_load(&s->obj.refs) +
+                                      atomic_load(&s->files));
     rc = op->step(op);
     if (s->wire.received != received)
         wake_readers(s);
