@@ -19,7 +19,7 @@ enum {
     SPEED = 200,        /* bytes in a us, as is thought at first */
     BUDGET = 4 << 20,   /* bytes of a turn */
     LITTLE = 256 << 10, /* to be waited for once a job has failed */
-    STEP = 4096,
+    STEP = 4096,        /* of a small file's read */
 };
 
 void

@@ -210,9 +210,9 @@ s2_wire_recv(s2_wire *w, void *dst, size_t cap)
     return nothing(w);
 }
 
-/* A server that gathers small packets (Nagle's algorithm: sshd does until a
- * channel's first request) holds the next one back until it is told that the
- * last has come, which the kernel puts off for 40 ms. */
+/* Told so now: a server that gathers small packets (Nagle's algorithm: sshd
+ * does until a channel's first request) holds the next one back until it knows
+ * that the last has come, which the kernel would tell it 40 ms later. */
 bool
 s2_wire_await(s2_wire *w)
 {

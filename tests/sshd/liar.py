@@ -111,8 +111,8 @@ class Server:
             self.handles[key] = [path, 0]
             return packet(HANDLE, ident, text(key))
         if kind == READ:
-            start, count = struct.unpack(">QI", rest[:12])
-            data = content(start, min(count, SIZE - start))
+            start, end = self.asked
+            data = content(start, min(end, SIZE) - start)
             return packet(DATA, ident, text(data)) if data \
                 else status(ident, 1)
         if kind == READDIR:
