@@ -135,6 +135,8 @@ class Runner:
 class Verbs:
     """Local files and sshd's side: what no module has a part in."""
 
+    listens_at = "127.0.0.1"  # where a forwarded port is
+
     def __init__(self):
         self.tmp = tempfile.mkdtemp(dir=os.environ["SSH2_TMP"])
         self.changed, self.lines = False, []
@@ -154,7 +156,7 @@ class Verbs:
             return int(sock.recv(64).split()[1])
 
     def dial(self, port):
-        sock = socket.create_connection(("127.0.0.1", port), 10)
+        sock = socket.create_connection((self.listens_at, port), 10)
         self.lines.append(sock)
         return len(self.lines) - 1
 
