@@ -487,6 +487,7 @@ struct s2_sftp {
     unsigned children;    /* not yet given back */
     struct s2_lane *idle; /* for the next job */
     unsigned lanes, most; /* the busy ones as well; 0: as many as may be */
+    struct s2_job *told;  /* those with a lane that are in callbacks */
 };
 
 struct s2_file {

@@ -102,9 +102,38 @@ sftp_of(const s2_op *op)
     return (s2_sftp *)op->self;
 }
 
+/* Is the language about to be called for it? */
+static void
+in_callback(s2_op *op, s2_job *j, bool is)
+{
+    s2_job **at = &sftp_of(op)->told;
+
+    while (*at && *at != j)
+        at = &(*at)->outer;
+    if (*at)
+        *at = j->outer;
+    if (is) {
+        j->caller = S2_SESSION(op)->caller;
+        j->outer = sftp_of(op)->told;
+        sftp_of(op)->told = j;
+    }
+}
+
+/* Are all lanes those of its own caller, who made it from their callbacks? */
+static bool
+waits_for_itself(s2_op *op)
+{
+    unsigned own = 0;
+
+    for (const s2_job *j = sftp_of(op)->told; j; j = j->outer)
+        own += j->caller == S2_SESSION(op)->caller;
+    return own == sftp_of(op)->lanes;
+}
+
 static void
 drop_lane(s2_op *op, s2_job *j)
 {
+    in_callback(op, j, false);
     if (!j->lane && !j->opening)
         return;
     s2_lane_drop(op, j->lane, j->lane && !j->reads && !j->opening);
@@ -135,6 +164,7 @@ leave_lane(s2_op *op, s2_job *j)
 {
     s2_sftp *sftp = sftp_of(op);
 
+    in_callback(op, j, false);
     if (!j->lane)
         return;
     if (j->lane->flying || j->lane->ended || S2_SESSION(op)->dead) {
@@ -276,11 +306,18 @@ run_step(s2_op *op)
     uint64_t from = j->done;
 
     j->want = S2_GO;
+    in_callback(op, j, false);
     if (!j->lane && !take_idle(op, j)) {
         if (may_open(sftp_of(op))) {
             j->want = S2_LANE;
             return 0;
         }
+        if (waits_for_itself(op))
+            return s2_op_fail(
+                op, s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE,
+                                 op->func, op->path,
+                                 "the transfers from whose callbacks it is "
+                                 "made have all channels that there may be"));
         /* What was begun without blocking, and left, is not gone on with. */
         if (atomic_load(&S2_SESSION(op)->blocking) && S2_SESSION(op)->owed) {
             s2_owed_drop(S2_SESSION(op), op->self);
@@ -309,8 +346,10 @@ run_step(s2_op *op)
             return end(op, j);
         if (j->tells && j->done != j->told && s2_now() >= j->tell_at)
             j->want = S2_TELL;
-        if (j->want != S2_GO)
+        if (j->want != S2_GO) {
+            in_callback(op, j, true);
             return 0;
+        }
         if (!turned && !worked) {
             /* The server is not to wait for a slow descriptor of this side. */
             if (op->wait_fd >= 0 && j->lane->flying)

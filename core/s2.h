@@ -1258,7 +1258,9 @@ s2_error *s2_sftp_get_channel(s2_sftp *sftp, s2_channel **out);
  * Returns    how many bytes the file has, of what comes to `fd` and `object`.
  * Errors     SFTPProtocolError; FileError, with errno: `local`, which is left
  *            as it was unless `temporary` is false; or the file was cut
- *            meanwhile; InvalidRequestError: a path of more than 32 KiB.
+ *            meanwhile; InvalidRequestError: a path of more than 32 KiB;
+ *            BadUseError: it would wait for the transfers from whose callbacks
+ *            it is made.
  * Source     draft-ietf-secsh-filexfer-02 6.4
  */
 s2_error *s2_sftp_get(s2_sftp *sftp, const char *remote, const char *local,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from common import ENV, SANITIZED, connect, server
 from ssh2.exceptions import (
+    BadUseError,
     ClosedError,
     FileError,
     InvalidRequestError,
@@ -111,6 +112,19 @@ class TestTransfers(unittest.TestCase):
 
         self.sftp.get(self.there, self.here, progress=progress)
         self.assertEqual(set(sizes), {len(DATA)})
+
+    def test_a_callback_never_waits_for_its_own_transfer(self):
+        deep = []
+
+        class Sink:
+            def write(inner, data):
+                deep.append(len(data))
+                self.sftp.get(self.there, Sink())
+
+        with self.assertRaisesRegex(BadUseError, "callbacks"):
+            self.sftp.get(self.there, Sink())
+        self.assertEqual(len(deep), 4)  # an SFTP's own channels
+        self.assertEqual(self.sftp.get(self.there, self.here), len(DATA))
 
     def test_progress_is_told_ten_times_a_second_at_most(self):
         calls = []

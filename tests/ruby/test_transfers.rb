@@ -59,6 +59,20 @@ class TestTransfers < Minitest::Test
     assert_equal [DATA.bytesize] * 3, told.last
   end
 
+  def test_a_callback_never_waits_for_its_own_transfer
+    deep = 0
+    sink = Object.new
+    get = -> { @sftp.get(@there, sink) }
+    sink.define_singleton_method(:write) do |_|
+      deep += 1
+      get.call
+    end
+    error = assert_raises(SSH2::BadUseError, &get)
+    assert_includes error.message, "callbacks"
+    assert_equal 4, deep # an SFTP's own channels
+    assert_equal DATA.bytesize, @sftp.get(@there, @here)
+  end
+
   def test_paths_and_objects_of_all_sorts
     assert_equal DATA.bytesize, @sftp.get(@there, Pathname(@here))
     assert_equal DATA, File.binread(@here)
