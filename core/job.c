@@ -167,7 +167,9 @@ leave_lane(s2_op *op, s2_job *j)
     in_callback(op, j, false);
     if (!j->lane)
         return;
-    if (j->lane->flying || j->lane->ended || S2_SESSION(op)->dead) {
+    /* What is answered before it was sent is still begun inside libssh2. */
+    if (j->lane->flying || j->lane->out_start != j->lane->out_end ||
+        j->lane->ended || S2_SESSION(op)->dead) {
         drop_lane(op, j);
         return;
     }
