@@ -264,7 +264,7 @@ def verdict(where, test, values, limit):
 
 
 def verdicts(samples):
-    yield row("of issue 5", "verdict", "the nearest to the bound, or over it")
+    yield row("aimed at", "verdict", "the nearest to the bound, or over it")
     yield row("---", "---", "---")
     for bound in bounds():
         if bound["test"] == "elsewhere":
