@@ -164,7 +164,6 @@ leave_lane(s2_op *op, s2_job *j)
 {
     s2_sftp *sftp = sftp_of(op);
 
-    in_callback(op, j, false);
     if (!j->lane)
         return;
     /* What is answered before it was sent is still begun inside libssh2. */
