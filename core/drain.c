@@ -40,6 +40,29 @@ s2_kept_take(s2_kept *k, void *dst, size_t cap)
     return len;
 }
 
+/* What nobody took goes before what was read since. */
+static void
+give_back(s2_session *s, s2_kept *kept, s2_kept *taken)
+{
+    size_t more = kept->len - kept->used;
+    char *data = taken->data;
+
+    if (data && more) {
+        if (!(data = realloc(data, taken->len + more))) {
+            s2_session_end(s, &s2_no_memory);
+            return;
+        }
+        memcpy(data + taken->len, kept->data + kept->used, more);
+        taken->data = data;
+        taken->cap = taken->len += more;
+    }
+    if (data) {
+        s2_kept_free(kept);
+        *kept = *taken;
+        *taken = (s2_kept){0};
+    }
+}
+
 /* Room for a read at the end of what is kept. */
 static bool
 widen(s2_kept *k)
@@ -164,6 +187,21 @@ take_all_step(s2_op *op)
     return 0;
 }
 
+static void
+take_all_settle(s2_op *op, int rc)
+{
+    (void)rc;
+    for (int i = 0; i < 2; i++) {
+        s2_kept taken = {.data = op->out[i].data,
+                         .len = op->out[i].len,
+                         .cap = op->out[i].len};
+
+        op->out[i] = (s2_buf){0};
+        give_back(S2_SESSION(op), &channel_of(op)->kept[i], &taken);
+        s2_kept_free(&taken);
+    }
+}
+
 enum { FLAGS = S2_AFTER_END | S2_AFTER_CLOSE | S2_STATELESS };
 
 static s2_error *
@@ -183,6 +221,7 @@ s2_channel_read_all(s2_channel *ch, size_t limit, s2_buf *output,
     s2_error *err = no_scp(ch, op.func);
 
     op.n[LIMIT] = (int64_t)limit;
+    end.settle = take_all_settle;
     if (err || (err = s2_op_call(&op)) || (err = s2_op_call(&end)))
         return err;
     *output = end.out[0];
@@ -257,23 +296,37 @@ pump_step(s2_op *op)
     return d->over ? 0 : LIBSSH2_ERROR_EAGAIN;
 }
 
+static void
+pump_settle(s2_op *op, int rc)
+{
+    drain *d = op->state;
+
+    (void)rc;
+    for (int i = 0; i < 2; i++)
+        give_back(S2_SESSION(op), &d->kept[i], &d->taken[i]);
+}
+
 /* Outside any turn: it may read the channel itself. */
 static s2_error *
-tell(drain *d, const s2_call_fn *call, void *const *ctx)
+tell(s2_op *op, const s2_call_fn *call, void *const *ctx)
 {
-    s2_error *err = NULL;
+    drain *d = op->state;
 
     for (int i = 0; i < 2; i++) {
         s2_kept *k = &d->taken[i];
         s2_value bytes = {.kind = S2_BYTES,
                           .bytes = {k->data + k->used, k->len - k->used}};
 
-        if (k->data && !err && !call[i](ctx[i], &bytes, 1, NULL))
-            err = &s2_raised;
+        if (k->data && !call[i](ctx[i], &bytes, 1, NULL)) {
+            s2_turn_lock(&S2_SESSION(op)->turn);
+            pump_settle(op, 0);
+            s2_turn_unlock(&S2_SESSION(op)->turn);
+            return &s2_raised;
+        }
         d->moved += bytes.bytes.len;
         s2_kept_free(k);
     }
-    return err;
+    return NULL;
 }
 
 s2_error *
@@ -294,10 +347,12 @@ s2_channel_pump(s2_channel *ch, int fd, int stderr_fd, s2_call_fn object,
         d.regular[i] =
             d.fd[i] >= 0 && fstat(d.fd[i], &st) == 0 && S_ISREG(st.st_mode);
     op.state = &d;
+    op.settle = pump_settle;
     while (!err && !d.over)
         if (!(err = s2_op_call(&op)))
-            err = tell(&d, call, ctx);
-    op.state = NULL;
+            err = tell(&op, call, ctx);
+    for (int i = 0; i < 2; i++)
+        s2_kept_free(&d.taken[i]); /* of a session that ended */
     if (!err)
         *result = d.moved;
     return err;
