@@ -332,8 +332,12 @@ run_step(s2_op *op)
         int turned = s2_lane_turn(op, j->lane), worked;
 
         op->wait_fd = -1;
+        if (turned < 0 && j->failed) {
+            s2_op_saw(op, turned);
+            return end(op, j);
+        }
         if (turned < 0)
-            return j->failed ? end(op, j) : turned;
+            return turned;
         op->moves += turned > 0;
         if (j->asked && !j->rtt && j->lane->flying < before)
             measure(j);
