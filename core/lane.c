@@ -131,11 +131,10 @@ s2_ask(s2_lane *l, int type, const void *str, size_t len, size_t more,
 }
 
 void
-s2_ask_less(s2_lane *l, size_t bytes, uint64_t tag)
+s2_ask_less(s2_lane *l, size_t bytes)
 {
     l->out_end -= bytes;
     put_u32(l->out + l->last, l->out_end - l->last - 4);
-    l->request[(l->id - 1) % S2_FLYING].tag = tag;
 }
 
 void

@@ -12,6 +12,8 @@
 #include "cursor.h"
 #include "internal.h"
 
+#include <sys/stat.h>
+
 /* draft-ietf-secsh-filexfer-02, 3 */
 enum {
     FXP_INIT = 1,
@@ -95,9 +97,8 @@ int s2_lane_turn(s2_op *op, s2_lane *l);
  * where the answer points.  NULL: there is no room now. */
 unsigned char *s2_ask(s2_lane *l, int type, const void *str, size_t len,
                       size_t more, s2_reply_fn fn, void *owner, uint64_t tag);
-/* The newest request is so many bytes shorter, and has this tag; or it was
- * never made. */
-void s2_ask_less(s2_lane *l, size_t bytes, uint64_t tag);
+/* The newest request is so many bytes shorter; or it was never made. */
+void s2_ask_less(s2_lane *l, size_t bytes);
 void s2_ask_not(s2_lane *l);
 /* Without buffers, for as long as it is idle; and back: no memory. */
 void s2_lane_rest(s2_lane *l);
@@ -211,8 +212,9 @@ typedef struct s2_move {
     unsigned flying; /* requests */
     uint64_t at;     /* of the next piece */
     uint64_t moved;  /* up to where all has come, or was read */
-    bool ended, known, made, set, closed, replacing;
-    bool undone, removed;
+    bool ended, eof, torn, known, made, closed, replacing, undone;
+    unsigned wants;     /* of the server, as soon as there is room to ask */
+    unsigned checks;    /* of a file that ended early */
     s2_attrs attrs;     /* the source's, once known */
     s2_attrs there;     /* what it replaces: its flags are 0 for nothing */
     bool link;          /* what it replaces is one, */
@@ -227,7 +229,10 @@ void s2_move_free(s2_move *m);
 /* In a turn: 1, or 0 where nothing could be done. */
 int s2_move_work(s2_op *op, s2_move *m);
 bool s2_move_over(const s2_move *m);
+/* Once the lane was told to forget: ask for what undoes it. */
 void s2_move_undo(s2_move *m);
+/* What SFTP says of a file of this side. */
+s2_attrs s2_attrs_of(const struct stat *st);
 /* Give what is open here the mode and the times of what was copied. */
 bool s2_preserve(int fd, const s2_attrs *a);
 

@@ -19,6 +19,7 @@ enum {
     NAME = 255,   /* bytes of a name, on most file systems */
     LEAST = 4096, /* bytes of a read, whatever a server gives at once */
     MODE = 0777,  /* of what a file may be for, that which is copied */
+    CHECKS = 2,   /* of a file that ends early: it may be being written anew */
 };
 
 enum {
@@ -33,23 +34,26 @@ enum {
     OVER
 };
 
-/* Which answer it is. */
+/* What is wanted of the server, and answered; in the order in which it is asked
+ * for where it is more than one thing. */
 enum {
     LINK,
     THERE,
     REAL,
     HANDLE,
     SIZE,
-    AGAIN,
     CUT,
+    AGAIN,
+    MORE,
     SET,
     SHUT,
-    NAMED,
     GONE,
-    UNDONE
+    NAMED,
+    DROPPED
 };
 
-/* A read: `held` came, and waits for what is before it, then `len` more. */
+/* A write, which is away until it is known to be done; or a read: `held` came,
+ * and waits for what is before it, then `len` more. */
 struct piece {
     uint64_t at;
     size_t len, asked;
@@ -96,13 +100,29 @@ senseless(s2_op *op, s2_move *m, const char *text)
                                        m->remote, "%s", text));
 }
 
+/* In this version of SFTP it has no status of its own. */
 static void
-changed(s2_op *op, s2_move *m, uint64_t bytes, uint64_t of)
+fail_folder(s2_op *op, s2_move *m)
+{
+    fail(m, s2_error_new(S2_C_SFTPFailureError, LIBSSH2_ERROR_SFTP_PROTOCOL,
+                         op->func, m->remote, "Is a directory"));
+}
+
+static void
+changed(s2_op *op, s2_move *m)
 {
     fail(m, s2_error_new(S2_C_FileError, LIBSSH2_ERROR_FILE, op->func,
                          m->put ? here(m) : m->remote,
                          "it was changed while it was read: %llu bytes of %llu",
-                         (unsigned long long)bytes, (unsigned long long)of));
+                         (unsigned long long)m->moved,
+                         (unsigned long long)m->attrs.filesize));
+}
+
+/* Is nothing more to be begun for it? */
+static bool
+is_off(const s2_move *m)
+{
+    return m->failed || m->undone || m->job->failed;
 }
 
 /* --- names --------------------------------------------------------------- */
@@ -117,20 +137,27 @@ hash(const char *text)
     return h;
 }
 
+/* Is the version of the source known? */
+static bool
+is_version(const s2_attrs *source)
+{
+    enum { TOLD = LIBSSH2_SFTP_ATTR_SIZE | LIBSSH2_SFTP_ATTR_ACMODTIME };
+
+    return (source->flags & TOLD) == TOLD;
+}
+
 /* A name beside `path` for as long as it is not whole: where it is to be
  * resumed the same each time for that version of the source, else one of its
  * own.  NULL: no memory. */
 static char *
 beside(const char *path, bool resume, const s2_attrs *source)
 {
-    enum { TOLD = LIBSSH2_SFTP_ATTR_SIZE | LIBSSH2_SFTP_ATTR_ACMODTIME };
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     size_t folder = (size_t)(name - path), len = strlen(name), cap;
     char tail[48], *made;
     uint64_t n = hash(name) + source->filesize * 1099511628211u + source->mtime;
 
-    if ((!resume || (source->flags & TOLD) != TOLD) &&
-        RAND_bytes((unsigned char *)&n, sizeof n) != 1)
+    if (!resume && RAND_bytes((unsigned char *)&n, sizeof n) != 1)
         return NULL;
     snprintf(tail, sizeof tail, ".%016llx.part", (unsigned long long)n);
     if (len + strlen(tail) > NAME)
@@ -238,6 +265,13 @@ source(s2_op *op, s2_move *m, unsigned char *dst, size_t len)
     return done;
 }
 
+/* Without another name there is nothing that could be resumed. */
+static void
+go_direct(s2_move *m)
+{
+    m->options = (m->options | S2_DIRECT) & ~S2_RESUME;
+}
+
 /* What is there already under the local name.  A link is followed, but not in
  * a tree, where it is replaced. */
 static bool
@@ -253,7 +287,7 @@ look_here(s2_op *op, s2_move *m)
     if (link && m->plain)
         return true;
     if (link && stat(m->local, &st) < 0) {
-        m->options |= S2_DIRECT; /* what it names is not there */
+        go_direct(m); /* what it names is not there */
         return true;
     }
     if (S_ISDIR(st.st_mode)) {
@@ -262,7 +296,7 @@ look_here(s2_op *op, s2_move *m)
     }
     if (!S_ISREG(st.st_mode)) {
         if (!m->plain) /* in a tree it is replaced, as all is */
-            m->options |= S2_DIRECT;
+            go_direct(m);
         return true;
     }
     m->there.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS;
@@ -286,21 +320,18 @@ is_regular(int fd)
     return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* How much of the file an earlier transfer has left, if it counts: without
- * another name nobody knows of what. */
+/* How much of the file an earlier transfer has left, if it counts. */
 static uint64_t
-left(s2_move *m, uint64_t size)
+left(const s2_move *m, uint64_t size)
 {
-    bool known = m->put ? m->remote_temp : m->local_temp;
-
-    return known && size <= m->attrs.filesize ? size : 0;
+    return size <= m->attrs.filesize ? size : 0;
 }
 
 /* Open what is to be written, once it is known what for. */
 static bool
 open_here(s2_op *op, s2_move *m)
 {
-    bool direct = m->options & S2_DIRECT, resume = m->options & S2_RESUME;
+    bool direct = m->options & S2_DIRECT, resume;
     int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY;
     mode_t mode = m->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS
                       ? (m->attrs.permissions & MODE) | 0600
@@ -308,6 +339,9 @@ open_here(s2_op *op, s2_move *m)
     struct stat st;
     const char *name;
 
+    if (!is_version(&m->attrs))
+        m->options &= ~S2_RESUME;
+    resume = m->options & S2_RESUME;
     if (m->there.flags)
         mode = (m->there.permissions & MODE) | 0600;
 
@@ -338,6 +372,25 @@ open_here(s2_op *op, s2_move *m)
         return false;
     }
     return true;
+}
+
+/* SFTP's times have 32 bits: one before or behind them is as near as can be. */
+static unsigned long
+time_of(time_t t)
+{
+    return t < 0 ? 0 : (uint64_t)t < UINT32_MAX ? (unsigned long)t : UINT32_MAX;
+}
+
+s2_attrs
+s2_attrs_of(const struct stat *st)
+{
+    return (s2_attrs){.flags = LIBSSH2_SFTP_ATTR_SIZE |
+                               LIBSSH2_SFTP_ATTR_PERMISSIONS |
+                               LIBSSH2_SFTP_ATTR_ACMODTIME,
+                      .filesize = (uint64_t)st->st_size,
+                      .permissions = st->st_mode,
+                      .atime = time_of(st->st_atime),
+                      .mtime = time_of(st->st_mtime)};
 }
 
 bool
@@ -436,15 +489,25 @@ ask_open(s2_move *m)
     if (!(to = ask_path(m, FXP_OPEN, name_there(m), len, HANDLE)))
         return false;
     memcpy(to, body, len);
-    m->state = OPEN;
     return true;
 }
 
+/* A byte that is behind the end. */
 static bool
-ask_set(s2_move *m, const s2_attrs *attrs, int what)
+ask_more(s2_move *m)
+{
+    unsigned char *to = ask_file(m, FXP_READ, 12, MORE);
+
+    if (to)
+        put_u32(s2_put_u64(to, m->moved), 1);
+    return to;
+}
+
+static bool
+ask_set(s2_move *m, s2_attrs attrs, int what)
 {
     unsigned char body[S2_ATTRS_MOST], *to;
-    size_t len = (size_t)(s2_put_attrs(body, attrs) - body);
+    size_t len = (size_t)(s2_put_attrs(body, &attrs) - body);
 
     if (!(to = ask_file(m, FXP_FSETSTAT, len, what)))
         return false;
@@ -471,12 +534,110 @@ ask_rename(s2_move *m)
     return body;
 }
 
-/* --- reads --------------------------------------------------------------- */
-
 static struct piece *
 piece_of(const s2_move *m, size_t number)
 {
     return &m->ring[number & (m->cap - 1)];
+}
+
+/* Up to where all is known to be written. */
+static uint64_t
+sure(const s2_move *m)
+{
+    return m->first == m->past ? m->at : piece_of(m, m->first)->at;
+}
+
+/* The mode and the times that the file is to have. */
+static s2_attrs
+wanted(const s2_move *m)
+{
+    s2_attrs a = m->attrs;
+
+    if (m->options & S2_PRESERVE) {
+        a.flags &= LIBSSH2_SFTP_ATTR_PERMISSIONS | LIBSSH2_SFTP_ATTR_ACMODTIME;
+        return a;
+    }
+    a = m->there;
+    a.flags &= m->remote_temp ? LIBSSH2_SFTP_ATTR_PERMISSIONS : 0;
+    a.permissions &= 07777;
+    return a;
+}
+
+static bool
+ask_for(s2_move *m, int what)
+{
+    switch (what) {
+    case LINK:
+        return ask_path(m, FXP_LSTAT, m->remote, 0, what);
+    case THERE:
+        return ask_path(m, FXP_STAT, m->remote, 0, what);
+    case REAL:
+        return ask_path(m, FXP_REALPATH, m->remote, 0, what);
+    case HANDLE:
+        return ask_open(m);
+    case SIZE:
+    case AGAIN:
+        return ask_file(m, FXP_FSTAT, 0, what);
+    case CUT:
+        return ask_set(
+            m, (s2_attrs){.flags = LIBSSH2_SFTP_ATTR_SIZE, .filesize = sure(m)},
+            what);
+    case MORE:
+        return ask_more(m);
+    case SET:
+        return ask_set(m, wanted(m), what);
+    case SHUT:
+        return m->closed = ask_file(m, FXP_CLOSE, 0, what);
+    case GONE:
+        return ask_path(m, FXP_REMOVE, m->remote, 0, what);
+    case NAMED:
+        return ask_rename(m);
+    default:
+        return ask_path(m, FXP_REMOVE, m->remote_temp, 0, what);
+    }
+}
+
+static void
+want(s2_move *m, int what)
+{
+    m->wants |= 1u << what;
+}
+
+/* Ask for what is wanted, as far as there is room: for all of it? */
+static bool
+ask_wanted(s2_move *m)
+{
+    for (int what = LINK; what <= DROPPED; what++) {
+        unsigned bit = 1u << what;
+
+        if ((m->wants & bit) && !ask_for(m, what))
+            return false;
+        m->wants &= ~bit;
+    }
+    return true;
+}
+
+/* --- reads --------------------------------------------------------------- */
+
+/* Where the next piece is told of; NULL: no memory. */
+static struct piece *
+next_piece(s2_move *m)
+{
+    if (m->past - m->first == m->cap) {
+        size_t cap = m->cap ? m->cap * 2 : 4;
+        struct piece *ring = calloc(cap, sizeof *ring);
+
+        if (!ring) {
+            fail(m, &s2_no_memory);
+            return NULL;
+        }
+        for (size_t i = m->first; i != m->past; i++)
+            ring[i & (cap - 1)] = *piece_of(m, i);
+        free(m->ring);
+        m->ring = ring;
+        m->cap = cap;
+    }
+    return piece_of(m, m->past);
 }
 
 static bool
@@ -501,22 +662,11 @@ static bool
 add_piece(s2_move *m, uint64_t left)
 {
     size_t len = s2_job_piece(m->job, left);
+    struct piece *p = next_piece(m);
 
-    if (m->past - m->first == m->cap) {
-        size_t cap = m->cap ? m->cap * 2 : 4;
-        struct piece *ring = calloc(cap, sizeof *ring);
-
-        if (!ring) {
-            fail(m, &s2_no_memory);
-            return false;
-        }
-        for (size_t i = m->first; i != m->past; i++)
-            ring[i & (cap - 1)] = *piece_of(m, i);
-        free(m->ring);
-        m->ring = ring;
-        m->cap = cap;
-    }
-    *piece_of(m, m->past) = (struct piece){.at = m->at, .len = len};
+    if (!p)
+        return false;
+    *p = (struct piece){.at = m->at, .len = len};
     if (!ask_piece(m, m->past))
         return false;
     m->at += len;
@@ -571,10 +721,10 @@ on_data(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     m->flying--;
     m->job->flying -= asked;
     p->away = false;
-    if (m->failed || m->undone || m->ended)
+    if (is_off(m) || m->ended)
         return 0;
     if (r->type == FXP_STATUS && r->status == LIBSSH2_FX_EOF) {
-        p->last = true;
+        p->last = m->eof = true;
         p->len = 0;
         return 0;
     }
@@ -648,7 +798,7 @@ read_on(s2_op *op, s2_move *m)
     bool moved = deliver(op, m), sized = is_sized(m);
     uint64_t left = S2_PIECE;
 
-    while (!m->ended && !m->failed && s2_job_room(m->job)) {
+    while (!m->ended && !m->eof && !m->failed && s2_job_room(m->job)) {
         /* A read past the size that was told has to find the end. */
         if (sized && m->at > m->attrs.filesize && m->first != m->past)
             break;
@@ -667,15 +817,21 @@ static int
 on_ack(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
 {
     s2_move *m = owner;
+    struct piece *p = piece_of(m, (size_t)tag);
 
     m->flying--;
-    m->job->flying -= (size_t)tag;
+    m->job->flying -= p->asked;
     if (r->type != FXP_STATUS)
         return senseless(op, m, "the server does not say what came of a write");
-    if (r->status)
+    if (r->status) {
+        m->torn = true;
         fail_there(op, m, r->status);
-    else
-        s2_job_moved(m->job, (size_t)tag);
+        return 0;
+    }
+    p->away = false;
+    while (m->first != m->past && !piece_of(m, m->first)->away)
+        m->first++;
+    s2_job_moved(m->job, p->asked);
     return 0;
 }
 
@@ -686,8 +842,11 @@ write_on(s2_op *op, s2_move *m)
 
     while (!m->ended && !m->failed && s2_job_room(m->job)) {
         size_t most = s2_job_piece(m->job, UINT64_MAX), n;
-        unsigned char *to = s2_ask(m->job->lane, FXP_WRITE, m->handle,
-                                   m->handle_len, 12 + most, on_ack, m, 0);
+        struct piece *p = next_piece(m);
+        unsigned char *to =
+            p ? s2_ask(m->job->lane, FXP_WRITE, m->handle, m->handle_len,
+                       12 + most, on_ack, m, m->past)
+              : NULL;
 
         if (!to)
             break;
@@ -696,7 +855,9 @@ write_on(s2_op *op, s2_move *m)
             break;
         }
         put_u32(s2_put_u64(to, m->at), n);
-        s2_ask_less(m->job->lane, most - n, n);
+        s2_ask_less(m->job->lane, most - n);
+        *p = (struct piece){.at = m->at, .asked = n, .away = true};
+        m->past++;
         m->at += n;
         m->flying++;
         m->job->flying += n;
@@ -712,13 +873,10 @@ static void
 renew_there(s2_op *op, s2_move *m, const s2_attrs *have)
 {
     uint64_t size = have->flags & LIBSSH2_SFTP_ATTR_SIZE ? have->filesize : 0;
-    uint64_t from = m->regular ? left(m, size) : 0;
+    uint64_t from = left(m, size);
 
-    if (size > from &&
-        !ask_set(m,
-                 &(s2_attrs){.flags = LIBSSH2_SFTP_ATTR_SIZE, .filesize = from},
-                 CUT))
-        fail(m, &s2_no_memory);
+    if (size > from)
+        want(m, CUT);
     if (from && lseek(m->fd, (off_t)from, SEEK_CUR) < 0)
         fail_here(op, m, errno);
     m->at = m->moved = from;
@@ -730,6 +888,11 @@ learn(s2_op *op, s2_move *m, const s2_attrs *attrs)
 {
     m->attrs = *attrs;
     m->known = true;
+    if ((attrs->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) &&
+        LIBSSH2_SFTP_S_ISDIR(attrs->permissions)) {
+        fail_folder(op, m);
+        return;
+    }
     if (attrs->flags & LIBSSH2_SFTP_ATTR_SIZE)
         m->job->total += attrs->filesize;
     if (m->local && open_here(op, m)) {
@@ -742,26 +905,13 @@ learn(s2_op *op, s2_move *m, const s2_attrs *attrs)
 static void
 opened(s2_op *op, s2_move *m)
 {
-    bool resume = (m->options & S2_RESUME) && (m->put || m->local);
+    bool resume = m->options & S2_RESUME;
 
     m->state = resume ? RENEW : MOVE;
-    if (resume || (!m->put && !m->known)) {
-        if (!ask_file(m, FXP_FSTAT, 0, SIZE))
-            fail(m, &s2_no_memory);
-    } else if (!m->put && m->local) {
+    if (resume || (!m->put && !m->known))
+        want(m, SIZE);
+    else if (!m->put && m->local)
         open_here(op, m);
-    }
-}
-
-/* It had fewer bytes than it told.  Some files always do: those of /sys. */
-static void
-compare(s2_op *op, s2_move *m, const s2_attrs *now)
-{
-    uint64_t told = m->attrs.filesize;
-
-    if (now->filesize != told)
-        changed(op, m, m->moved, told);
-    m->attrs.filesize = m->moved;
 }
 
 /* May a name be refused because it is there? */
@@ -795,10 +945,12 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
             m->link = LIBSSH2_SFTP_S_ISLNK(attrs.permissions);
         else if (tag == THERE)
             m->there = attrs;
-        else if (m->failed || m->undone)
+        else if (is_off(m))
+            break;
+        else if (tag == AGAIN && attrs.filesize == m->attrs.filesize)
             break;
         else if (tag == AGAIN)
-            compare(op, m, &attrs);
+            changed(op, m);
         else if (m->put)
             renew_there(op, m, &attrs);
         else
@@ -822,8 +974,9 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
                 return senseless(op, m, "the server's handle is too long");
             memcpy(m->handle, handle.at, handle.left);
             m->handle_len = handle.left;
-            m->made = m->put;
-            if (!m->undone)
+            if (m->undone)
+                want(m, SHUT);
+            else if (!is_off(m))
                 opened(op, m);
             break;
         }
@@ -832,7 +985,17 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
         fail_there(op, m, r->status);
         break;
     case CUT:
-        if (!good)
+        if (!good && m->undone) {
+            m->options &= ~S2_RESUME; /* nobody knows what is there */
+            want(m, DROPPED);
+        } else if (!good) {
+            fail_there(op, m, r->status);
+        }
+        break;
+    case MORE:
+        if (r->type == FXP_DATA)
+            changed(op, m);
+        else if (r->status != LIBSSH2_FX_EOF)
             fail_there(op, m, r->status);
         break;
     case SET:
@@ -840,21 +1003,30 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
             fail_there(op, m, r->status);
         break;
     case SHUT:
+        m->handle_len = 0;
         if (!good && m->put)
             fail_there(op, m, r->status);
         break;
-    case NAMED:
-        if (good)
-            m->state = OVER;
-        else if (m->job->lane->posix_rename || m->replacing || m->undone ||
-                 !is_taken(r->status))
-            fail_there(op, m, r->status);
-        else if (!(m->replacing = ask_path(m, FXP_REMOVE, m->remote, 0, GONE)))
-            fail(m, &s2_no_memory);
-        break;
     case GONE:
-        if (!m->failed && !m->undone && !ask_rename(m))
-            fail(m, &s2_no_memory);
+        if (good && !m->undone)
+            want(m, NAMED);
+        if (good)
+            break;
+        m->replacing = false;
+        fail_there(op, m, r->status);
+        if (m->undone)
+            want(m, DROPPED);
+        break;
+    case NAMED:
+        if (good) {
+            m->state = OVER;
+        } else if (m->job->lane->posix_rename || m->replacing || m->undone ||
+                   !is_taken(r->status)) {
+            fail_there(op, m, r->status);
+        } else {
+            m->replacing = true;
+            want(m, GONE);
+        }
         break;
     default:
         break;
@@ -864,6 +1036,7 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
 
 /* --- from the server ----------------------------------------------------- */
 
+/* Has it fewer bytes than it told?  Some files always do: those of /sys. */
 static bool
 fell_short(const s2_move *m)
 {
@@ -883,7 +1056,9 @@ get_work(s2_op *op, s2_move *m)
             return 1;
         if (m->fd >= 0)
             m->regular = is_regular(m->fd);
-        return ask_open(m);
+        m->state = OPEN;
+        want(m, HANDLE);
+        return 1;
     case MOVE:
         if (!m->ended)
             return read_on(op, m);
@@ -893,11 +1068,13 @@ get_work(s2_op *op, s2_move *m)
         }
         if (!m->known || m->flying)
             return 0;
-        if (fell_short(m))
-            return ask_file(m, FXP_FSTAT, 0, AGAIN) != NULL;
-        if (!ask_file(m, FXP_CLOSE, 0, SHUT))
-            return 0;
-        m->closed = true;
+        if (fell_short(m) && m->checks < CHECKS) {
+            m->checks++;
+            want(m, AGAIN);
+            want(m, MORE);
+            return 1;
+        }
+        want(m, SHUT);
         m->state = CLOSE;
         return 1;
     case CLOSE:
@@ -936,17 +1113,20 @@ open_source(s2_op *op, s2_move *m)
         return false;
     }
     m->regular = S_ISREG(st.st_mode);
-    m->attrs = (s2_attrs){.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS |
-                                   LIBSSH2_SFTP_ATTR_ACMODTIME,
-                          .permissions = st.st_mode & MODE,
-                          .atime = (unsigned long)st.st_atime,
-                          .mtime = (unsigned long)st.st_mtime};
+    m->attrs = s2_attrs_of(&st);
+    m->attrs.permissions &= MODE;
     if (m->regular) {
         off_t at = lseek(m->fd, 0, SEEK_CUR);
 
-        m->attrs.flags |= LIBSSH2_SFTP_ATTR_SIZE;
         m->attrs.filesize = at < st.st_size ? (uint64_t)(st.st_size - at) : 0;
         m->job->total += m->attrs.filesize;
+    } else {
+        m->attrs.flags &= ~(unsigned long)LIBSSH2_SFTP_ATTR_SIZE;
+    }
+    if ((m->options & S2_RESUME) && !is_version(&m->attrs)) {
+        fail(m, s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE, op->func,
+                             here(m), "what is no file cannot be resumed"));
+        return false;
     }
     return true;
 }
@@ -959,7 +1139,7 @@ decide(s2_op *op, s2_move *m)
     bool there = m->there.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS;
 
     if (there && LIBSSH2_SFTP_S_ISDIR(mode)) {
-        fail(m, s2_errno_error(op->func, m->remote, EISDIR));
+        fail_folder(op, m);
         return;
     }
     if (m->link && m->real && there) {
@@ -967,19 +1147,10 @@ decide(s2_op *op, s2_move *m)
         m->remote = m->real;
         m->real = NULL;
     } else if (m->link) {
-        m->options |= S2_DIRECT;
+        go_direct(m);
     }
     if (there && !LIBSSH2_SFTP_S_ISREG(mode))
-        m->options |= S2_DIRECT;
-}
-
-static bool
-look_there(s2_move *m)
-{
-    m->state = LOOK;
-    return ask_path(m, FXP_LSTAT, m->remote, 0, LINK) &&
-           ask_path(m, FXP_STAT, m->remote, 0, THERE) &&
-           ask_path(m, FXP_REALPATH, m->remote, 0, REAL);
+        go_direct(m);
 }
 
 static bool
@@ -991,43 +1162,35 @@ begin_put(s2_move *m)
         fail(m, &s2_no_memory);
         return false;
     }
-    return ask_open(m);
+    m->state = OPEN;
+    want(m, HANDLE);
+    return true;
 }
 
-/* The mode and the times that the file is to have. */
-static s2_attrs
-wanted(const s2_move *m)
+/* It ended before the size that it had: is it another one now? */
+static bool
+is_changed(const s2_move *m)
 {
-    s2_attrs a = m->attrs;
+    struct stat st;
+    char more;
 
-    if (m->options & S2_PRESERVE) {
-        a.flags &= LIBSSH2_SFTP_ATTR_PERMISSIONS | LIBSSH2_SFTP_ATTR_ACMODTIME;
-        return a;
-    }
-    a = m->there;
-    a.flags &= m->remote_temp ? LIBSSH2_SFTP_ATTR_PERMISSIONS : 0;
-    a.permissions &= 07777;
-    return a;
+    return fstat(m->fd, &st) < 0 || (uint64_t)st.st_size != m->attrs.filesize ||
+           pread(m->fd, &more, 1, lseek(m->fd, 0, SEEK_CUR)) != 0;
 }
 
 static int
 finish_put(s2_op *op, s2_move *m)
 {
-    s2_attrs a = wanted(m), now = m->attrs;
-    struct stat st;
-
-    if (m->regular && m->moved < m->attrs.filesize) {
-        now.filesize = fstat(m->fd, &st) ? 0 : (uint64_t)st.st_size;
-        compare(op, m, &now);
-    }
-    if (m->failed)
+    /* What can be resumed may have to be cut, until all is there. */
+    if ((m->options & S2_RESUME) && m->first != m->past)
+        return 0;
+    if (m->regular && m->moved < m->attrs.filesize && is_changed(m)) {
+        changed(op, m);
         return 1;
-    if (a.flags && !m->set && !ask_set(m, &a, SET))
-        return 0;
-    m->set = true;
-    if (!ask_file(m, FXP_CLOSE, 0, SHUT))
-        return 0;
-    m->closed = true;
+    }
+    if (wanted(m).flags)
+        want(m, SET);
+    want(m, SHUT);
     m->state = CLOSE;
     return 1;
 }
@@ -1037,13 +1200,14 @@ put_work(s2_op *op, s2_move *m)
 {
     switch (m->state) {
     case BEGIN:
-        if (!m->known && !open_source(op, m))
+        if (!open_source(op, m))
             return 1;
-        m->known = true;
         if (m->plain || (m->options & S2_DIRECT))
             return begin_put(m);
-        if (!look_there(m))
-            fail(m, &s2_no_memory);
+        m->state = LOOK;
+        want(m, LINK);
+        want(m, THERE);
+        want(m, REAL);
         return 1;
     case LOOK:
         if (m->flying)
@@ -1056,9 +1220,9 @@ put_work(s2_op *op, s2_move *m)
         if (m->flying)
             return 0;
         m->state = m->remote_temp ? RENAME : OVER;
-        if (m->remote_temp && !ask_rename(m))
-            m->state = CLOSE;
-        return m->state != CLOSE;
+        if (m->remote_temp)
+            want(m, NAMED);
+        return 1;
     default:
         return 0;
     }
@@ -1066,54 +1230,66 @@ put_work(s2_op *op, s2_move *m)
 
 /* --- both ---------------------------------------------------------------- */
 
-/* Ask for what undoes it, as far as there is room: is all asked for?  What it
- * replaces may be gone already, then it gets its name. */
-static bool
-retract(s2_move *m)
+/* Nothing of it shall stay, but what can be resumed: behind a write that was
+ * refused there may be others.  What it replaces may be gone already: then it
+ * gets its name. */
+static void
+give_up(s2_move *m)
 {
-    bool stays = (m->options & S2_RESUME) || !m->put || !m->remote_temp ||
-                 m->state < OPEN;
+    bool resume = m->options & S2_RESUME;
 
-    if (m->handle_len && !m->closed)
-        m->closed = ask_file(m, FXP_CLOSE, 0, UNDONE);
-    if (!m->removed)
-        m->removed =
-            m->replacing
-                ? ask_rename(m)
-                : stays || ask_path(m, FXP_REMOVE, m->remote_temp, 0, UNDONE);
-    return m->removed && (m->closed || !m->handle_len);
+    if (!m->undone && !m->put && m->made && m->local_temp && !resume)
+        unlinkat(m->dir, m->local_temp, 0);
+    m->undone = true;
+    m->wants = 0;
+    if (m->handle_len && !m->closed) {
+        if (m->torn && resume)
+            want(m, CUT);
+        want(m, SHUT);
+    }
+    if (m->replacing)
+        want(m, NAMED);
+    else if (m->put && m->remote_temp && !resume && m->state >= OPEN)
+        want(m, DROPPED);
 }
 
-/* Nothing of it shall stay, but what can be resumed.  What is asked for may
- * never be answered. */
+/* What was asked for before may not have been sent, and nothing is heard: cut
+ * at some time, a file would be no beginning for whoever resumes it now. */
 void
 s2_move_undo(s2_move *m)
 {
-    if (m->undone || m->state == OVER)
+    if (m->state == OVER)
         return;
-    m->undone = true;
-    if (!m->put && m->made && m->local_temp && !(m->options & S2_RESUME))
-        unlinkat(m->dir, m->local_temp, 0);
-    retract(m);
+    m->closed = false;
+    if (m->torn)
+        m->options &= ~S2_RESUME;
+    give_up(m);
+    ask_wanted(m);
 }
 
+/* What it wants is asked for at once, so that what others want does not come
+ * between. */
 int
 s2_move_work(s2_op *op, s2_move *m)
 {
-    if (m->state == OVER)
-        return 0;
-    if (!m->failed && !m->undone) {
-        int worked = m->put ? put_work(op, m) : get_work(op, m);
+    s2_job *j = m->job;
+    int worked = 0;
 
-        if (!m->failed)
-            return worked;
-    }
-    if (m->failed)
-        s2_job_fail(m->job, m->failed);
-    m->failed = NULL;
-    s2_move_undo(m);
-    if (!retract(m) || m->flying)
+    if (m->state == OVER || !ask_wanted(m))
         return 0;
+    if (!is_off(m))
+        worked = m->put ? put_work(op, m) : get_work(op, m);
+    if (m->failed)
+        s2_job_fail(j, m->failed);
+    m->failed = NULL;
+    if (j->failed && !m->undone) {
+        if (m->put && m->flying) /* what becomes of its writes decides */
+            return 0;
+        give_up(m);
+        worked = 1;
+    }
+    if (!ask_wanted(m) || !m->undone || m->flying)
+        return worked;
     m->state = OVER;
     return 1;
 }

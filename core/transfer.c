@@ -3,6 +3,7 @@
  */
 #include "lane.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 enum { PUT, OPTIONS, FD, OBJECT }; /* an op's n[] */
@@ -80,9 +81,18 @@ take_bytes(s2_job *j, void *result)
 }
 
 static s2_error *
+misused(const s2_op *op, const char *text)
+{
+    return s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE, op->func,
+                        op->path, "%s", text);
+}
+
+static s2_error *
 call(s2_op *op, const char *remote, const char *local, int fd, int options,
      const s2_calls *calls, uint64_t *result)
 {
+    bool put = op->n[PUT];
+
     s2_op_text(op, 0, remote);
     s2_op_text(op, 1, local);
     op->path = remote;
@@ -90,9 +100,17 @@ call(s2_op *op, const char *remote, const char *local, int fd, int options,
     op->n[FD] = fd;
     op->n[OBJECT] = calls->object != NULL;
     if (!!local + (fd >= 0) + !!calls->object != 1)
-        return s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE, op->func,
-                            remote,
-                            "a path, a descriptor or an object, one of them");
+        return misused(op, "a path, a descriptor or an object, one of them");
+    if ((options & (S2_RESUME | S2_PRESERVE)) &&
+        (calls->object || (!put && !local)))
+        return misused(op, put ? "only a path or a descriptor can be resumed, "
+                                 "or has times and a mode"
+                               : "only a path can be resumed, or is given "
+                                 "times and a mode");
+    if ((options & S2_RESUME) && (options & S2_DIRECT))
+        return misused(op, "without a temporary name nothing can be resumed");
+    if (local && !*local)
+        return s2_errno_error(op->func, local, ENOENT);
     return s2_job_run(op, calls, take_bytes, result);
 }
 

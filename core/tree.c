@@ -35,6 +35,7 @@ enum { GET, PUT, LIST };
 typedef struct node {
     struct node *parent, *next, *older, *younger;
     unsigned refs, depth, flying;
+    char *leaf;          /* all there is of it until it is begun */
     char *remote, *name; /* its name in the tree, "" for the root */
     int fd;              /* on this side, or -1 */
     DIR *dir;            /* the same, listed to be put */
@@ -51,6 +52,7 @@ typedef struct item {
     s2_attrs attrs;
     s2_move *move; /* of a file */
     char *target;  /* of a link */
+    int wants;     /* of the server, as soon as there is room to ask */
     bool over, replacing;
 } item;
 
@@ -60,6 +62,7 @@ typedef struct tree {
     char *local;                    /* the root */
     node *newest;                   /* of all folders that are not done */
     node *todo, *listing, *closing; /* not begun, being listed, done */
+    node *doubted;                  /* not made: are they there? */
     unsigned folders;               /* begun and not listed yet */
     unsigned open;                  /* on this side */
     item *waiting, **waiting_end, *active;
@@ -153,22 +156,16 @@ skip(tree *t, const item *i)
 /* --- folders ------------------------------------------------------------- */
 
 static node *
-node_new(tree *t, node *parent, const char *remote, const char *leaf)
+node_new(tree *t, node *parent, const char *leaf)
 {
     node *n = calloc(1, sizeof *n);
 
-    if (!n)
-        return NULL;
-    n->fd = -1;
-    n->refs = 1;
-    n->remote = parent ? join(remote, leaf) : strdup(remote);
-    n->name = parent ? join(parent->name, leaf) : strdup("");
-    if (!n->remote || !n->name) {
-        free(n->remote);
-        free(n->name);
+    if (!n || !(n->leaf = strdup(leaf))) {
         free(n);
         return NULL;
     }
+    n->fd = -1;
+    n->refs = 1;
     if ((n->parent = parent)) {
         n->depth = parent->depth + 1;
         parent->refs++;
@@ -196,9 +193,22 @@ node_free(tree *t, node *n)
     else if (n->fd >= 0)
         close(n->fd);
     s2_buf_free(&n->handle);
+    free(n->leaf);
     free(n->remote);
     free(n->name);
     free(n);
+}
+
+static bool
+name_node(node *n)
+{
+    const node *in = n->parent;
+
+    if (!n->remote)
+        n->remote = in ? join(in->remote, n->leaf) : strdup(n->leaf);
+    if (!n->name)
+        n->name = in ? join(in->name, n->leaf) : strdup("");
+    return n->remote && n->name;
 }
 
 /* This side's path of a folder. */
@@ -300,7 +310,7 @@ find(s2_op *op, tree *t, node *in, const char *leaf, const s2_attrs *attrs)
     if (LIBSSH2_SFTP_S_ISDIR(attrs->permissions)) {
         if (in->depth >= DEPTH)
             return fail(t, s2_errno_error(op->func, in->remote, ELOOP));
-        if (!(n = node_new(t, in, in->remote, leaf)))
+        if (!(n = node_new(t, in, leaf)))
             return no_memory(t);
         n->attrs = *attrs;
         return true;
@@ -310,19 +320,11 @@ find(s2_op *op, tree *t, node *in, const char *leaf, const s2_attrs *attrs)
 
 /* --- folders of this side ------------------------------------------------ */
 
-static const char *
-leaf_of(const node *n)
-{
-    const char *slash = strrchr(n->name, '/');
-
-    return slash ? slash + 1 : n->name;
-}
-
 static bool
 open_here(s2_op *op, tree *t, node *n)
 {
     enum { FLAGS = O_RDONLY | O_DIRECTORY | O_CLOEXEC };
-    const char *path = n->parent ? leaf_of(n) : t->local;
+    const char *path = n->parent ? n->leaf : t->local;
     int at = n->parent ? n->parent->fd : AT_FDCWD;
     mode_t mode = n->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS
                       ? (n->attrs.permissions & MODE) | 0700
@@ -338,24 +340,8 @@ open_here(s2_op *op, tree *t, node *n)
     if (fstat(n->fd, &st) < 0)
         return fail(t, here_error(op, t, n, errno));
     if (t->kind == PUT)
-        n->attrs = (s2_attrs){.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS |
-                                       LIBSSH2_SFTP_ATTR_ACMODTIME,
-                              .permissions = st.st_mode & MODE,
-                              .atime = (unsigned long)st.st_atime,
-                              .mtime = (unsigned long)st.st_mtime};
+        n->attrs = s2_attrs_of(&st);
     return true;
-}
-
-static s2_attrs
-attrs_of(const struct stat *st)
-{
-    return (s2_attrs){.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS |
-                               LIBSSH2_SFTP_ATTR_SIZE |
-                               LIBSSH2_SFTP_ATTR_ACMODTIME,
-                      .filesize = (uint64_t)st->st_size,
-                      .permissions = st->st_mode,
-                      .atime = (unsigned long)st->st_atime,
-                      .mtime = (unsigned long)st->st_mtime};
 }
 
 /* --- folders of the server's --------------------------------------------- */
@@ -444,7 +430,12 @@ on_folder(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
         break;
     case OPENED:
         if (!good) {
-            fail(t, s2_status_error(op->func, n->remote, r->status));
+            bool other = (n->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) &&
+                         !LIBSSH2_SFTP_S_ISDIR(n->attrs.permissions);
+
+            fail(t, s2_status_error(op->func, n->remote,
+                                    other ? LIBSSH2_FX_NOT_A_DIRECTORY
+                                          : r->status));
             break;
         }
         handle = take_string(&c);
@@ -459,10 +450,12 @@ on_folder(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
         return on_names(op, t, n, r);
     case MADE:
         n->made = good;
-        if (good)
+        if (good) {
             ready(t, n);
-        else if (!ask(t, n, n->parent ? FXP_LSTAT : FXP_STAT, false, NULL, IS))
-            no_memory(t);
+        } else {
+            n->next = t->doubted;
+            t->doubted = n;
+        }
         break;
     case IS:
         if (r->type == FXP_ATTRS)
@@ -494,7 +487,9 @@ begin_folder(s2_op *op, tree *t, node *n)
 {
     s2_attrs attrs = {.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS};
 
-    if (t->kind == GET && !n->parent && !n->flying)
+    if (!name_node(n))
+        return no_memory(t);
+    if (t->kind != PUT && !n->parent && !n->flying)
         ask(t, n, FXP_STAT, false, NULL, ROOT);
     if (t->kind != PUT)
         return ask(t, n, FXP_OPENDIR, false, NULL, OPENED);
@@ -530,7 +525,7 @@ list_here(s2_op *op, tree *t, node *n)
                 fail(t, here_error(op, t, n, errno));
             continue;
         }
-        attrs = attrs_of(&st);
+        attrs = s2_attrs_of(&st);
         find(op, t, n, e->d_name, &attrs);
     }
     return moved;
@@ -558,6 +553,16 @@ ignore(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     return 0;
 }
 
+static bool
+ask_close(tree *t, node *n)
+{
+    if (!s2_ask(t->job.lane, FXP_CLOSE, n->handle.data, n->handle.len, 0,
+                ignore, NULL, 0))
+        return false;
+    s2_buf_free(&n->handle);
+    return true;
+}
+
 /* Those that are being listed: on with them, or out of the list. */
 static bool
 list_folders(s2_op *op, tree *t)
@@ -567,9 +572,7 @@ list_folders(s2_op *op, tree *t)
     for (node **at = &t->listing, *n; (n = *at) && !t->job.failed;) {
         if (!n->listed)
             moved |= t->kind == PUT ? list_here(op, t, n) : list_there(t, n);
-        if (!n->listed || n->flying ||
-            (n->handle.data && !s2_ask(t->job.lane, FXP_CLOSE, n->handle.data,
-                                       n->handle.len, 0, ignore, NULL, 0))) {
+        if (!n->listed || n->flying || (n->handle.data && !ask_close(t, n))) {
             at = &n->next;
             continue;
         }
@@ -603,6 +606,20 @@ begin_folders(s2_op *op, tree *t)
 }
 
 static bool
+look_at_folders(tree *t)
+{
+    bool moved = false;
+    node *n;
+
+    while ((n = t->doubted) &&
+           ask(t, n, n->parent ? FXP_LSTAT : FXP_STAT, false, NULL, IS)) {
+        t->doubted = n->next;
+        moved = true;
+    }
+    return moved;
+}
+
+static bool
 close_folders(tree *t)
 {
     bool moved = false;
@@ -610,6 +627,7 @@ close_folders(tree *t)
 
     while ((n = t->closing)) {
         n->attrs.permissions &= MODE;
+        n->attrs.flags &= ~(unsigned long)LIBSSH2_SFTP_ATTR_SIZE;
         if (!ask(t, n, FXP_SETSTAT, false, &n->attrs, SET))
             break;
         t->closing = n->next;
@@ -618,38 +636,46 @@ close_folders(tree *t)
     return moved;
 }
 
+/* It has failed: nothing stays open on a lane that is another's next. */
+static bool
+leave_folders(tree *t)
+{
+    bool moved = false;
+
+    for (node *n = t->newest; n; n = n->older)
+        moved |= n->handle.data && ask_close(t, n);
+    return moved;
+}
+
 /* --- work on what is in them --------------------------------------------- */
 
-enum { KIND, TARGET, MADE_LINK, REPLACED };
+enum { NOTHING, KIND, TARGET, MADE_LINK, REPLACED };
 
 static int on_item(s2_op *op, void *owner, uint64_t tag, const s2_reply *r);
 
+/* Ask for what it wants: false, if not now.  OpenSSH's server, and so every
+ * other one, has the two names of a link in this order. */
 static bool
-ask_path(tree *t, item *i, int type, size_t more, int what, unsigned char **to)
+ask_item(tree *t, item *i)
 {
+    static const int type[] = {[KIND] = FXP_LSTAT,
+                               [TARGET] = FXP_READLINK,
+                               [MADE_LINK] = FXP_SYMLINK,
+                               [REPLACED] = FXP_REMOVE};
     char *path = join(i->in->remote, i->leaf);
+    bool link = i->wants == MADE_LINK;
+    const char *str = link ? i->target : path;
+    unsigned char *to;
 
-    *to = path ? s2_ask(t->job.lane, type, path, strlen(path), more, on_item, i,
-                        (uint64_t)what)
-               : NULL;
+    if (!path)
+        return no_memory(t);
+    to = s2_ask(t->job.lane, type[i->wants], str, strlen(str),
+                link ? 4 + strlen(path) : 0, on_item, i, (uint64_t)i->wants);
+    if (to && link)
+        put_string(to, path, strlen(path));
     free(path);
-    return *to;
-}
-
-/* OpenSSH's server, and so every other one, has the two names in this order. */
-static bool
-ask_link(tree *t, item *i)
-{
-    char *path = join(i->in->remote, i->leaf);
-    size_t len = path ? strlen(path) : 0;
-    unsigned char *to =
-        path ? s2_ask(t->job.lane, FXP_SYMLINK, i->target, strlen(i->target),
-                      4 + len, on_item, i, MADE_LINK)
-             : NULL;
-
     if (to)
-        put_string(to, path, len);
-    free(path);
+        i->wants = NOTHING;
     return to;
 }
 
@@ -680,7 +706,6 @@ on_item(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
 {
     tree *t = op->state;
     item *i = owner;
-    unsigned char *to;
     bool good = r->type != FXP_STATUS || !r->status;
     cursor c = r->body, name;
 
@@ -690,12 +715,12 @@ on_item(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     if (tag == MADE_LINK && !i->replacing &&
         (r->status == LIBSSH2_FX_FAILURE ||
          r->status == LIBSSH2_FX_FILE_ALREADY_EXISTS)) {
-        i->over =
-            !(i->replacing = ask_path(t, i, FXP_REMOVE, 0, REPLACED, &to));
-    } else if (tag == REPLACED) {
-        i->over = !ask_link(t, i);
+        i->replacing = true;
+        i->wants = REPLACED;
     } else if (!good) {
         fail_item(op, t, i, r->status);
+    } else if (tag == REPLACED) {
+        i->wants = MADE_LINK;
     } else if (tag == KIND && r->type == FXP_ATTRS) {
         s2_take_attrs(&c, &i->attrs);
         if (!c.at || !(i->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS))
@@ -716,8 +741,7 @@ on_item(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
         else
             skip(t, i);
     }
-    if (i->over && (tag == REPLACED || !good) && !t->job.failed)
-        no_memory(t); /* nothing could be asked */
+    i->over = !i->wants;
     return 0;
 }
 
@@ -746,25 +770,28 @@ begin_move(tree *t, item *i)
     return m && m->shown;
 }
 
-/* What kind of thing is it, and what is to be done: false, if not now. */
+/* What kind of thing is it, and what is to be done: false, if it fails. */
 static bool
 begin_item(s2_op *op, tree *t, item *i)
 {
     bool known = i->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS;
-    unsigned char *to;
     char target[4096];
     ssize_t len;
 
-    if (!known)
-        return ask_path(t, i, FXP_LSTAT, 0, KIND, &to);
+    if (!known) {
+        i->wants = KIND;
+        return true;
+    }
     if (LIBSSH2_SFTP_S_ISREG(i->attrs.permissions))
         return begin_move(t, i) || no_memory(t);
     if (!LIBSSH2_SFTP_S_ISLNK(i->attrs.permissions)) {
         i->over = true;
         return skip(t, i);
     }
-    if (t->kind == GET)
-        return ask_path(t, i, FXP_READLINK, 0, TARGET, &to);
+    if (t->kind == GET) {
+        i->wants = TARGET;
+        return true;
+    }
     len = readlinkat(i->in->fd, i->leaf, target, sizeof target - 1);
     if (len < 0)
         return fail(t, here_error(op, t, i->in, errno));
@@ -773,9 +800,8 @@ begin_item(s2_op *op, tree *t, item *i)
         i->over = true;
         return skip(t, i);
     }
-    free(i->target);
-    i->target = strdup(target);
-    return i->target && ask_link(t, i);
+    i->wants = MADE_LINK;
+    return (i->target = strdup(target)) || no_memory(t);
 }
 
 static bool
@@ -808,6 +834,8 @@ work_items(s2_op *op, tree *t)
     for (item **at = &t->active, *i; (i = *at);) {
         node *in = i->in;
 
+        if (i->wants && !t->job.failed)
+            moved |= ask_item(t, i);
         if (i->move) {
             moved |= s2_move_work(op, i->move) > 0;
             i->over = s2_move_over(i->move);
@@ -842,14 +870,13 @@ tree_work(s2_op *op, s2_job *j)
     tree *t = (tree *)j;
     bool moved;
 
-    if (j->failed)
-        tree_undo(j);
     moved = work_items(op, t);
     if (j->failed)
-        return moved;
+        return leave_folders(t) || moved;
     moved |= begin_items(op, t);
     moved |= list_folders(op, t);
     moved |= begin_folders(op, t);
+    moved |= look_at_folders(t);
     moved |= close_folders(t);
     if (!t->newest && !j->lane->flying && !j->failed)
         j->want = S2_DONE;
@@ -904,7 +931,7 @@ tree_new(s2_op *op)
     t->waiting_end = &t->waiting;
     t->found.kind = S2_LIST;
     if ((!op->b[1].p || (t->local = strdup(op->b[1].p))) &&
-        node_new(t, NULL, op->b[0].p, NULL))
+        node_new(t, NULL, op->b[0].p))
         return &t->job;
     tree_free(&t->job);
     return NULL;

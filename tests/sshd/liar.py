@@ -59,6 +59,7 @@ def with_attrs(kind, ident, honest, bad):
 class Server:
     def __init__(self):
         self.handles, self.held = {}, []
+        self.files, self.looks = {}, 0
 
     def run(self):
         while head := self.take(4):
@@ -83,6 +84,9 @@ class Server:
         if kind in (READ, WRITE):
             start, count = struct.unpack(">QI", rest[:12])
             self.asked = start, start + count
+        if kind == CLOSE:
+            del self.handles[what]
+        self.path, self.rest = path, rest
         lie = path.split(b"/")[1].decode() if b"/" in path else "ok"
         honest = self.honest(kind, ident, path, rest, handle)
         lies = getattr(self, lie.replace("-", "_"), None)
@@ -107,7 +111,7 @@ class Server:
 
     def honest(self, kind, ident, path, rest, handle):
         if kind in (OPEN, OPENDIR):
-            key = b"h%d" % len(self.handles)
+            key = b"h%d" % ident
             self.handles[key] = [path, 0]
             return packet(HANDLE, ident, text(key))
         if kind == READ:
@@ -261,6 +265,74 @@ class Server:
     def no_cut(self, kind, ident, honest):
         return status(ident, 3) if kind == FSETSTAT else honest
 
+    def store(self, kind, ident, honest):
+        """What is written is there, and can be cut and renamed."""
+        data = self.files.get(self.path)
+        if kind == WRITE:
+            start, end = self.asked
+            data = self.files.setdefault(self.path, bytearray())
+            data.extend(bytes(max(0, end - len(data))))
+            data[start:end] = self.rest[12:]
+        elif kind == READDIR and honest[4] == NAME:
+            parts = [path for path in self.files if path.endswith(b".part")]
+            return name(ident, [path.split(b"/")[-1] for path in parts])
+        elif kind == RENAME:
+            self.files[self.rest[4:]] = self.files.pop(self.path, b"")
+        elif kind == REMOVE:
+            self.files.pop(self.path, None)
+        elif kind == FSETSTAT and data and self.rest[3] & 1:
+            del data[struct.unpack(">Q", self.rest[4:12])[0]:]
+        elif kind == FSTAT and data is not None:
+            return packet(ATTRS, ident, u32(1) + struct.pack(">Q", len(data)))
+        elif kind == READ and data is not None:
+            start, end = self.asked
+            return packet(DATA, ident, text(bytes(data[start:end]))) \
+                if start < len(data) else status(ident, 1)
+        return honest
+
+    def torn(self, kind, ident, honest):
+        """One write of the first transfer is refused, not those behind it."""
+        if kind == FSTAT:
+            self.looks += 1
+        if kind == WRITE and self.looks < 2 and \
+                self.asked[0] <= 100_000 < self.asked[1]:
+            return status(ident, 4)
+        if kind == FSTAT and self.path not in self.files:
+            return packet(ATTRS, ident, u32(1) + bytes(8))
+        return self.store(kind, ident, honest)
+
+    def stuck(self, kind, ident, honest):
+        """A name that is taken, and cannot be given up."""
+        if kind == RENAME:
+            return status(ident, 4)
+        if kind == REMOVE and not self.path.endswith(b".part"):
+            return status(ident, 3)
+        return self.store(kind, ident, honest)
+
+    def rewritten(self, kind, ident, honest):
+        """A file that is cut, and whole again when it is asked how long."""
+        if kind == FSTAT:
+            self.looks += 1
+        if kind == READ and self.looks < 2 and self.asked[1] > 100_000:
+            return status(ident, 1)
+        return honest
+
+    def ends(self, kind, ident, honest):
+        """A file without a size, slow to come, but for its end."""
+        if kind == READ:
+            self.looks += 1
+            if self.looks > 1000:
+                sys.exit()
+            return self.little_data(kind, ident, honest)
+        return packet(ATTRS, ident, u32(4) + u32(0o100644)) \
+            if honest[4] == ATTRS else honest
+
+    def handles_open(self, kind, ident, honest):
+        """How many are, as a file's size."""
+        return packet(ATTRS, ident, u32(1) +
+                      struct.pack(">Q", len(self.handles))) \
+            if honest[4] == ATTRS else honest
+
     def slash_names(self, kind, ident, honest):
         """Names that are none of the folder's."""
         return name(ident, [b"a", b"../outside", b"/tmp/outside"]) \
@@ -320,7 +392,8 @@ def content(start, count):
 
 
 LIES = [name for name in vars(Server) if name[0] != "_" and
-        name not in ("run", "answer", "take", "send", "honest", "odd")]
+        name not in ("run", "answer", "take", "send", "honest", "odd",
+                     "store")]
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["lies"]:
