@@ -961,8 +961,9 @@ s2_error *s2_channel_read_all(s2_channel *ch, size_t limit, s2_buf *output,
  *            thrown away.
  * Blocking   until both have ended; bytes that come start the timeout anew.
  * Returns    how many bytes were handed on, or thrown away.
- * Errors     FileError, with errno: what was not written stays with the
- *            channel, for the next read; BadUseError: SCP's.
+ * Errors     FileError, with errno; BadUseError: SCP's.  What was not written
+ *            stays with the channel, for the next read, and what an object
+ *            raised at: it is taken for not written.
  * Source     RFC 4254 5.2
  */
 s2_error *s2_channel_pump(s2_channel *ch, int fd, int stderr_fd,
@@ -1259,8 +1260,9 @@ s2_error *s2_sftp_get_channel(s2_sftp *sftp, s2_channel **out);
  * Errors     SFTPProtocolError; FileError, with errno: `local`, which is left
  *            as it was unless `temporary` is false; or the file was cut
  *            meanwhile; InvalidRequestError: a path of more than 32 KiB;
- *            BadUseError: it would wait for the transfers from whose callbacks
- *            it is made.
+ *            BadUseError: `resume` or `preserve` without a path, `resume`
+ *            without `temporary`; or it would wait for the transfers from whose
+ *            callbacks it is made.
  * Source     draft-ietf-secsh-filexfer-02 6.4
  */
 s2_error *s2_sftp_get(s2_sftp *sftp, const char *remote, const char *local,
@@ -1279,7 +1281,9 @@ s2_error *s2_sftp_get(s2_sftp *sftp, const char *remote, const char *local,
  *            anew as it goes on.
  * Returns    how many bytes the file has.
  * Errors     SFTPProtocolError; FileError, with errno: `local`, or it was cut
- *            meanwhile; InvalidRequestError: a path of more than 32 KiB.
+ *            meanwhile; InvalidRequestError: a path of more than 32 KiB;
+ *            BadUseError: as get()'s, but that a descriptor of a file can be
+ *            resumed and has times, too.
  * Source     draft-ietf-secsh-filexfer-02 6.4
  */
 s2_error *s2_sftp_put(s2_sftp *sftp, const char *local, const char *remote,

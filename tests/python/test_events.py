@@ -1,6 +1,7 @@
 """What the server does of its own reaches callbacks, and does no harm."""
 import contextlib
 import gc
+import io
 import os
 import socket
 import sys
@@ -112,6 +113,20 @@ class TestCallbacks(unittest.TestCase):
             while True:
                 data += channel.read()[1]
                 time.sleep(0.01)
+
+    def test_an_interrupt_of_a_pump_loses_nothing(self):
+        def interrupt(*_):
+            raise KeyboardInterrupt
+
+        self.session.callback_set(DEBUG, interrupt)
+        for _ in range(20):
+            channel, got = self.session.open_session(), io.BytesIO()
+            for call in (lambda: channel.execute("@debug"),
+                         lambda: time.sleep(0.02),
+                         lambda: channel.pump(got), lambda: channel.pump(got)):
+                with contextlib.suppress(KeyboardInterrupt):
+                    call()
+            self.assertEqual(got.getvalue(), b"\n")
 
     def test_one_that_waits_holds_up_nobody_but_the_next(self):
         go, told = threading.Event(), []

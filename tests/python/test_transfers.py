@@ -321,6 +321,16 @@ class TestTransfers(unittest.TestCase):
                 handle.write(b"x")
             self.assertIn(f"(status {1000 + place})", str(caught.exception))
 
+    def test_long_names_wait_for_room(self):
+        tree = self.folder / "tree"
+        for folder in range(40):
+            (tree / str(folder)).mkdir(parents=True)
+            for name in range(10):
+                (tree / str(folder) / str(name)).write_bytes(b"z")
+        sftp = connect(int(ENV["SSH2_LIAR_PORT"])).sftp_init()
+        moved = sftp.put_tree(tree, "/made/" + "a" * 30_000)
+        self.assertEqual(moved.files, 400)
+
     def test_names_that_are_too_long(self):
         for call in (lambda: self.sftp.stat_many(["a" * 600_000]),
                      lambda: self.sftp.get("a" * 600_000, self.here),

@@ -1,5 +1,6 @@
 # What the server does of its own reaches callbacks, and does no harm.
 require_relative "common"
+require "stringio"
 require "weakref"
 
 class TestEvents < Minitest::Test
@@ -61,6 +62,18 @@ class TestEvents < Minitest::Test
         100.times { sleep 0.01 and data << bytes(channel) }
       end
       assert_equal [7, "\n"], [thrown, data + read_all(channel)]
+    end
+  end
+
+  def test_a_throw_out_of_a_pump_loses_nothing
+    @session.callback_set(SSH2::LIBSSH2_CALLBACK_DEBUG) { throw :out }
+    20.times do
+      channel = @session.open_session
+      got = StringIO.new
+      catch(:out) { channel.execute("@debug") }
+      sleep 0.02
+      2.times { catch(:out) { channel.pump(got) } }
+      assert_equal "\n", got.string
     end
   end
 

@@ -143,6 +143,16 @@ class TestTransfers < Minitest::Test
     assert FileUtils.identical?(@there, @here)
   end
 
+  def test_long_names_wait_for_room
+    tree = "#{@folder}/tree"
+    40.times do |folder|
+      FileUtils.mkdir_p("#{tree}/#{folder}")
+      10.times { |name| File.write("#{tree}/#{folder}/#{name}", "z") }
+    end
+    sftp = connect(ENV.fetch("SSH2_LIAR_PORT").to_i).sftp_init
+    assert_equal 400, sftp.put_tree(tree, "/made/#{'a' * 30_000}").files
+  end
+
   def test_a_tree_tells_what_it_did
     moved = @sftp.get_tree(@folder, "#{@folder}2")
     assert_equal SSH2::SFTP::Moved.new(1, DATA.bytesize, []), moved

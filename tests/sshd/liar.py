@@ -15,7 +15,7 @@ LSTAT, FSTAT, SETSTAT, FSETSTAT, OPENDIR, READDIR = 7, 8, 9, 10, 11, 12
 STAT, READLINK, STATUS, HANDLE, DATA, NAME, ATTRS = 17, 19, 101, 102, 103, \
     104, 105
 EXTENDED, EXTENDED_REPLY, REALPATH = 200, 201, 16
-REMOVE, RENAME = 13, 18
+REMOVE, MKDIR, RENAME = 13, 14, 18
 SIZE = 300000
 
 
@@ -308,6 +308,13 @@ class Server:
         if kind == REMOVE and not self.path.endswith(b".part"):
             return status(ident, 3)
         return self.store(kind, ident, honest)
+
+    def made(self, kind, ident, honest):
+        """All folders are there already."""
+        if kind == MKDIR:
+            return status(ident, 4)
+        return packet(ATTRS, ident, attrs(True)) \
+            if kind in (STAT, LSTAT) else honest
 
     def rewritten(self, kind, ident, honest):
         """A file that is cut, and whole again when it is asked how long."""
