@@ -607,12 +607,10 @@ want(s2_move *m, int what)
 static bool
 ask_wanted(s2_move *m)
 {
-    for (int what = LINK; what <= DROPPED; what++) {
-        unsigned bit = 1u << what;
-
-        if ((m->wants & bit) && !ask_for(m, what))
+    for (int what = LINK; m->wants; what++) {
+        if ((m->wants & 1u << what) && !ask_for(m, what))
             return false;
-        m->wants &= ~bit;
+        m->wants &= ~(1u << what);
     }
     return true;
 }

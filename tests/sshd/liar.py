@@ -320,7 +320,7 @@ class Server:
         """A file that is cut, and whole again when it is asked how long."""
         if kind == FSTAT:
             self.looks += 1
-        if kind == READ and self.looks < 2 and self.asked[1] > 100_000:
+        if kind == READ and self.looks == 1 and self.asked[1] > 100_000:
             return status(ident, 1)
         return honest
 
