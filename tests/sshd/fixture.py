@@ -156,7 +156,9 @@ class Sshd:
                 except ProcessLookupError:  # it has not got that far
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(group, number)
-            if verb != "cont":
+            if verb == "cont":
+                go_on(set(hit))
+            else:
                 wait_until(lambda: not set(hit) & running_groups(), 5)
             conn.sendall(b"ok %d\n" % len(hit))
 
@@ -173,6 +175,17 @@ def processes():
 
 def running_groups():
     return {group for _, state, _, group in processes() if state not in "TZX"}
+
+
+def go_on(groups):
+    """Continue what sshd has forked, too: one that a stop was sent to on its
+    way out of the group, by setsid(), stops once it is out of it."""
+    now = list(processes())
+    sshds = {pid for pid, _, _, group in now if group in groups}
+    for pid, _, parent, _ in now:
+        if parent in sshds:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def wait_until(condition, seconds):
