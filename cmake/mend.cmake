@@ -146,6 +146,13 @@ function(ssh2_mend_source source)
         "if(\\1->exchange_keys &&
                    kex_agree_hostkey(session, \\1->flags")
 
+    # A cipher that OpenSSL cannot begin with, as those of its legacy provider,
+    # is forgotten.
+    ssh2_mend(${source}/src/openssl.c "    return rc;\n#else\n# if LIBSSH2_AES_GCM"
+        "    if(rc)
+        EVP_CIPHER_CTX_free(*h);
+\\0")
+
     # The "none" cipher, which is compiled for fuzzing alone, was forgotten when
     # ciphers got a length and a function more.
     ssh2_mend(${source}/src/crypt.c "(NULL,)(\n *crypt_none_crypt,)"
