@@ -18,13 +18,13 @@ class TestEdge < Minitest::Test
 
   def objects
     session = connect
-    session.set_timeout(300)
     sftp = session.sftp_init
     hosts = session.knownhost_init
     hosts.readfile(ENV.fetch("SSH2_KNOWN_HOSTS"))
     agent = session.agent_init
     agent.connect
-    { SSH2::Session => session,
+    made = {
+      SSH2::Session => session,
       SSH2::Channel => run_command(session, "sleep 60"),
       SSH2::Listener => session.forward_listen(0),
       SSH2::SFTP => sftp, SSH2::SFTPHandle => sftp.opendir("/"),
@@ -33,7 +33,11 @@ class TestEdge < Minitest::Test
       SSH2::FileInfo => session.scp_recv2(KEY) { |_, info| info },
       SSH2::KnownHostEntry => hosts.first, SSH2::Agent => agent,
       SSH2::PublicKey => agent.get_identities.first,
-      SSH2::PublicKeySystem => session.publickey_init }
+      SSH2::PublicKeySystem => session.publickey_init
+    }
+    # For what is tried on them; a subsystem may take longer to start.
+    session.set_timeout(300)
+    made
   end
 
   # What a call that nobody should make gives: a value or an exception.
