@@ -182,6 +182,17 @@ class Verbs:
             stream = types.SimpleNamespace(read=lambda n: read(n) or then())
         return stream
 
+    def sips(self, most):
+        """What takes so many bytes at a time."""
+        stream = io.BytesIO()
+        write = stream.write
+        stream.write = lambda data: write(data[:most])
+        return stream
+
+    def says(self, answer):
+        """What writes nothing, and answers so."""
+        return types.SimpleNamespace(write=lambda data: answer)
+
     def held(self, stream):
         return stream.getvalue()
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import unittest
 import weakref
 
@@ -246,6 +247,18 @@ class TestPump(unittest.TestCase):
             session.handshake(Broken())
         self.assertIsInstance(caught.exception.__cause__, KeyError)
         self.assertIsNone(session.sock)
+        self.ends()
+
+    def test_what_cannot_tell_how_much_it_wrote_is_the_cause(self):
+        for answer, cause in ((0, ValueError), (1 << 20, ValueError),
+                              ("all", TypeError)):
+            closed = threading.Event()
+            stream = types.SimpleNamespace(
+                read=lambda size, closed=closed: closed.wait(10) and b"",
+                write=lambda data, answer=answer: answer, close=closed.set)
+            with self.assertRaises(exceptions.SSH2Error) as caught:
+                Session().handshake(stream)
+            self.assertIsInstance(caught.exception.__cause__, cause)
         self.ends()
 
     def test_neither_descriptor_nor_read_and_write(self):

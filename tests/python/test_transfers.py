@@ -9,6 +9,7 @@ import threading
 import time
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 
 from common import ENV, SANITIZED, connect, server
 from ssh2.exceptions import (
@@ -233,6 +234,55 @@ class TestTransfers(unittest.TestCase):
         slow = Slow()
         self.assertEqual(self.sftp.get(self.there, slow), len(DATA))
         self.assertEqual(slow.data, DATA)
+
+    def ways(self, what):
+        """A transfer, and what a command says."""
+        channel = self.session.open_session()
+        channel.execute(f"cat {self.there}")
+        for way in (lambda to: self.sftp.get(self.there, to), channel.pump):
+            with self.subTest(what, way=way):
+                yield way
+
+    def test_raw_objects_that_do_not_wait(self):
+        for way in self.ways("a pipe that is read late"):
+            (out, end), got = os.pipe(), []
+            os.set_blocking(end, False)
+
+            def read():
+                time.sleep(0.2)
+                with open(out, "rb") as file:
+                    got.append(file.read())
+
+            thread = threading.Thread(target=read)
+            thread.start()
+            with open(end, "wb", buffering=0) as raw:
+                self.assertEqual(way(raw), len(DATA))
+            thread.join()
+            self.assertEqual(got, [DATA])
+
+    def test_raw_objects_that_nothing_can_wait_for(self):
+        class Full(io.RawIOBase):
+            def write(self, data):
+                return None
+
+        for way in self.ways("no descriptor"):
+            with self.assertRaises(BlockingIOError):
+                way(Full())
+
+    def test_objects_that_only_keep_what_they_are_given(self):
+        class Parts(list):
+            write = list.append
+
+        for way in self.ways("no answer"):
+            parts = Parts()
+            self.assertEqual(way(parts), len(DATA))
+            self.assertEqual(b"".join(parts), DATA)
+
+    def test_objects_that_say_yes(self):
+        """True is no count of bytes."""
+        for way in self.ways("True"):
+            with self.assertRaisesRegex(TypeError, "returned bool"):
+                way(SimpleNamespace(write=lambda data: True))
 
     def test_objects_of_other_sorts(self):
         with open(self.here, "wb") as file:

@@ -207,6 +207,23 @@ class Verbs
     end
   end
 
+  # What takes so many bytes at a time.
+  def sips(most)
+    stream = StringIO.new("".b)
+    write = stream.method(:write)
+    stream.define_singleton_method(:write) do |bytes|
+      write.call(bytes.byteslice(0, most))
+    end
+    stream
+  end
+
+  # What writes nothing, and answers so.
+  def says(answer)
+    Object.new.tap do |object|
+      object.define_singleton_method(:write) { |_| answer }
+    end
+  end
+
   def held(stream)
     stream.string
   end

@@ -2,21 +2,60 @@
 
 from __future__ import annotations
 
+import errno
+import functools
+import io
 import os
+import selectors
 from collections.abc import Callable
 from typing import Any
 
+from .binding import LIBSSH2_ERROR_EAGAIN
 
-def writing(write: Callable[[Any], Any]) -> Callable[[bytes], None]:
-    """What writes all, whose write() may not."""
 
-    def write_all(data: bytes) -> None:
-        left = memoryview(data)
-        while left:
-            done = write(left)
-            left = left[len(left) if done is None else done :]
+def again(stream: Any) -> None:
+    """Wait where a channel's session does not: others may take its bytes."""
+    with selectors.DefaultSelector() as ready:
+        if session := getattr(stream, "session", None):
+            ready.register(session, selectors.EVENT_READ)
+        ready.select(0.05)
 
-    return write_all
+
+def _wait_writable(raw: io.RawIOBase) -> None:
+    try:
+        descriptor = raw.fileno()
+    except io.UnsupportedOperation:
+        raise BlockingIOError(
+            errno.EAGAIN, "write() took nothing, and nothing tells when it may"
+        ) from None
+    with selectors.DefaultSelector() as ready:
+        ready.register(descriptor, selectors.EVENT_WRITE)
+        ready.select()
+
+
+def _taken(stream: Any, size: int, said: Any) -> int:
+    """How many of size bytes were taken, where write() said so."""
+    if isinstance(said, tuple):  # of a channel or a file on the other side
+        code, said = said
+        if code == LIBSSH2_ERROR_EAGAIN:
+            again(stream)
+            return int(said)
+    if said is None:
+        if not isinstance(stream, io.RawIOBase):
+            return size  # many a class that only keeps what it is given
+        _wait_writable(stream)
+        return 0
+    if not isinstance(said, int) or isinstance(said, bool):
+        raise TypeError(f"write() returned {type(said).__name__}, not int")
+    if not 0 < said <= size:
+        raise ValueError(f"write() returned {said}, of {size} bytes")
+    return said
+
+
+def write_all(stream: Any, write: Callable[[bytes], Any], data: bytes) -> None:
+    """Write all to a stream, whose write() may take less at a time."""
+    while data:
+        data = data[_taken(stream, len(data), write(data)) :]
 
 
 def end(this: Any, verb: str, prefix: str = "") -> dict[str, Any]:
@@ -27,4 +66,6 @@ def end(this: Any, verb: str, prefix: str = "") -> dict[str, Any]:
     call = None if path else getattr(this, verb, None)
     if call is None:
         return {f"{prefix}local": this}
-    return {f"{prefix}object": call if verb == "read" else writing(call)}
+    if verb == "write":
+        call = functools.partial(write_all, this, call)
+    return {f"{prefix}object": call}

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import io
-import selectors
 import socket
+from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
+from ._ends import again, write_all
 from .binding import LIBSSH2_ERROR_EAGAIN, LIBSSH2_ERROR_TIMEOUT
 from .exceptions import SSH2Error
 
@@ -27,45 +28,36 @@ def needs_pump(stream: Any) -> bool:
     return hasattr(stream, "read") and hasattr(stream, "write")
 
 
-def _again(stream: Any) -> None:
-    """Wait where a channel's session does not: others may take its bytes."""
-    with selectors.DefaultSelector() as ready:
-        ready.register(stream.session, selectors.EVENT_READ)
-        ready.select(0.05)
+def _patient(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """call(), for which the timeout of a channel's session is not meant."""
+
+    def calls(what: Any) -> Any:
+        try:
+            return call(what)
+        except SSH2Error as error:
+            if error.code != LIBSSH2_ERROR_TIMEOUT:
+                raise
+            return LIBSSH2_ERROR_EAGAIN, error.done
+
+    return calls
 
 
 def _read(stream: Any) -> bytes:
     # Of a buffered file, what is there; of a channel, a pair.
-    read = getattr(stream, "read1", stream.read)
+    read = _patient(getattr(stream, "read1", stream.read))
     while True:
-        try:
-            data: Any = read(_SIZE)
-        except SSH2Error as error:
-            if error.code != LIBSSH2_ERROR_TIMEOUT:
-                raise
-            continue
+        data = read(_SIZE)
         if not isinstance(data, tuple):
             return bytes(data)
         if data[0] != LIBSSH2_ERROR_EAGAIN:
             return bytes(data[1])
-        _again(stream)
+        again(stream)
 
 
 def _write(stream: Any, data: bytes) -> None:
-    while data:
-        try:
-            done: Any = stream.write(data)
-        except SSH2Error as error:
-            if error.code != LIBSSH2_ERROR_TIMEOUT:
-                raise
-            done = 0, error.done
-        if isinstance(done, tuple):
-            if done[0] == LIBSSH2_ERROR_EAGAIN:
-                _again(stream)
-            done = done[1]
-        else:
-            getattr(stream, "flush", int)()
-        data = data[len(data) if done is None else done :]
+    write_all(stream, _patient(stream.write), data)
+    if not hasattr(stream, "flush_ex"):  # a channel's drops what has come
+        getattr(stream, "flush", int)()
 
 
 def _to_socket(stream: Any, sock: socket.socket, errors: list[Any]) -> None:

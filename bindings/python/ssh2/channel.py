@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from . import binding
 from ._ends import end
 from ._handle import Handle, adopt, deprecated
+from .exceptions import BadUseError
 
 if TYPE_CHECKING:
     from .session import Session
@@ -32,9 +33,7 @@ class Channel(Handle, binding.Channel):
             return out
         return (0, *(item or b"" for item in out))
 
-    def read_all(  # type: ignore[override]
-        self, limit: int = 67_108_864
-    ) -> tuple[bytes, bytes] | Any:
+    def read_all(self, limit: int = 67_108_864) -> tuple[bytes, bytes] | Any:
         """All of the output and of the error output, to their ends.
 
         limit is the most bytes of both.  Where it does not come to its end,
@@ -47,17 +46,21 @@ class Channel(Handle, binding.Channel):
     ) -> int:
         """Hand on all of both streams as they come; how many bytes.
 
-        Each goes to a descriptor or to what has write(); None: nowhere.
+        Each goes to a descriptor or to what has write(), of which SFTP.get()
+        tells more; None: nowhere.
         """
         ends: dict[str, Any] = {}
         for this, prefix in (stdout, ""), (stderr, "stderr_"):
             if this is not None:
                 ends |= end(this, "write", prefix)
-        if wrong := [this for name, this in ends.items() if "local" in name]:
-            raise TypeError(
-                "pump: expected a descriptor or what has write(), not "
-                + type(wrong[0]).__name__
-            )
+        for name, this in ends.items():
+            if "local" in name:
+                raise TypeError(
+                    "pump: expected a descriptor or what has write(), not "
+                    + type(this).__name__
+                )
+            if "fd" in name and this < 0:  # which C takes for nowhere
+                raise BadUseError(f"pump: {this} is no descriptor")
         return super().pump(**ends)
 
     def window_read_ex(  # type: ignore[override]

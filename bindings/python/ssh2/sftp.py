@@ -112,6 +112,8 @@ class SFTP(Handle, binding.SFTP):
     ) -> int:
         """Get a file: to a path, a descriptor, or what has write().
 
+        write() says how many bytes it took, or None: all of them, but none if
+        it is an io.RawIOBase's, which is waited for then.
         progress(done, total) is called at most ten times a second; what it
         raises ends the transfer.  Until all is there the file has another
         name, unless temporary is false; resume goes on with what an earlier
@@ -180,7 +182,7 @@ class SFTP(Handle, binding.SFTP):
         out: Any = super().put_tree(local, remote, progress, preserve, limit)
         return Moved(*out) if isinstance(out, list) else out
 
-    def list_tree(  # type: ignore[override]
+    def list_tree(
         self, path: Path, limit: int = 1_000_000
     ) -> list[tuple[str, SFTPAttributes]] | Any:
         """All that is in a folder and below: names from there, attributes."""
