@@ -176,4 +176,45 @@ class TestTransfers < Minitest::Test
     assert_equal 4, channel.pump(out)
     assert_equal "2\n3\n", out.string
   end
+
+  def test_what_was_read_ahead_is_written_whole
+    sink = Object.new
+    text = +""
+    sink.define_singleton_method(:write) do |bytes|
+      text << bytes[0, 2]
+      bytes[0, 2].bytesize
+    end
+    channel = run_command(@session, "seq 5")
+    channel.gets
+    assert_equal 8, channel.pump(sink)
+    assert_equal "2\n3\n4\n5\n", text
+    channel = run_command(@session, "seq 3")
+    channel.gets
+    File.open(@here, "wb") { |file| assert_equal 4, channel.pump(file.fileno) }
+    assert_equal "2\n3\n", File.read(@here)
+  end
+
+  def test_objects_that_do_not_tell_how_much_they_wrote
+    parts = []
+    [nil, parts, true, :wait_writable].each do |said|
+      sink = Object.new
+      sink.define_singleton_method(:write) { |_| said }
+      channel = run_command(@session, "cat #{@there}")
+      [-> { @sftp.get(@there, sink) }, -> { channel.pump(sink) }].each do |way|
+        error = assert_raises(TypeError, &way)
+        assert_equal "write() returned #{said.class}, not Integer",
+                     error.message
+      end
+    end
+  end
+
+  # Pathname#write would make the file anew for each piece.
+  def test_a_path_is_nothing_to_pump_to
+    channel = run_command(@session, "seq 3")
+    error = assert_raises(TypeError) { channel.pump(Pathname(@here)) }
+    assert_equal "pump: expected a descriptor or what has write(), " \
+                 "not Pathname", error.message
+    assert_equal ["1\n2\n3\n", ""], channel.read_all
+    refute_path_exists @here
+  end
 end

@@ -88,11 +88,10 @@ module SSH2
       ends.update(outlet(stderr, "stderr_")) if stderr
       held = unread
       held.zip([stdout, stderr]).each do |bytes, to|
-        next if bytes.empty?
+        next if bytes.empty? || to.nil?
 
-        to = IO.for_fd(to, autoclose: false) if to.is_a?(Integer)
-        to.sync = true if to.is_a?(IO) # before what C writes
-        to&.write(bytes)
+        to = descriptor(to) if to.is_a?(Integer)
+        write_all(to, bytes) { |part| to.write(part) }
       end
       count = core_pump(**ends)
       count.is_a?(Integer) ? count + held.sum(&:bytesize) : count
@@ -139,7 +138,18 @@ module SSH2
 
     # Where bytes go that go to no path.
     def outlet(to, prefix = "")
-      to.is_a?(Integer) ? ending(to, prefix) : { "#{prefix}object": writer(to) }
+      if to.is_a?(Integer)
+        raise BadUseError, "pump: #{to} is no descriptor" if to.negative?
+      elsif path?(to) || !to.respond_to?(:write)
+        raise TypeError, "pump: expected a descriptor or what has write(), " \
+                         "not #{to.class}"
+      end
+      ending(to, prefix) { |object| writer(object) }
+    end
+
+    # An IO of a caller's descriptor, which keeps nothing back from it.
+    def descriptor(number)
+      IO.for_fd(number, autoclose: false).tap { |io| io.sync = true }
     end
 
     # What was read ahead, of both streams, and is no longer.

@@ -7,15 +7,47 @@ module SSH2
     def ending(this, prefix = "")
       return { "#{prefix}fd": this } if this.is_a?(Integer)
 
-      path = this.nil? || this.is_a?(String) ||
-             (!this.respond_to?(:fileno) && this.respond_to?(:to_path))
-      path ? { "#{prefix}local": this } : { "#{prefix}object": yield(this) }
+      return { "#{prefix}local": this } if path?(this)
+
+      { "#{prefix}object": yield(this) }
+    end
+
+    # Is it one, or none at all?
+    def path?(this)
+      this.nil? || this.is_a?(String) ||
+        (!this.respond_to?(:fileno) && this.respond_to?(:to_path))
     end
 
     def writer(object)
-      return object.method(:write) if object.respond_to?(:write)
+      raise TypeError, "#{object.class} is no path, descriptor or what writes" \
+        unless object.respond_to?(:write)
 
-      raise TypeError, "#{object.class} is no path, descriptor or what writes"
+      ->(bytes) { write_all(object, bytes) { |part| object.write(part) } }
+    end
+
+    # Write all to a stream, of which the block writes what it may and tells
+    # how many bytes these were.
+    def write_all(stream, bytes)
+      until bytes.empty?
+        said = again(stream) { yield bytes }
+        unless said.is_a?(Integer)
+          raise TypeError, "write() returned #{said.class}, not Integer"
+        end
+        unless said.between?(1, bytes.bytesize)
+          raise ArgumentError,
+                "write() returned #{said}, of #{bytes.bytesize} bytes"
+        end
+
+        bytes = bytes.byteslice(said..)
+      end
+    end
+
+    # What the block gives once a channel's session has it wait no more.
+    def again(stream)
+      while (result = yield).is_a?(Symbol) && stream.respond_to?(:session)
+        stream.session.wait(0.05) # others may take its bytes
+      end
+      result
     end
 
     def reader(object)

@@ -10,6 +10,8 @@ module SSH2
     attr_reader :sock, :errors
 
     class << self
+      include Ends
+
       # Is it no IO, and can be read and written?
       def needed?(object)
         !object.is_a?(IO) && object.respond_to?(:write) &&
@@ -42,12 +44,10 @@ module SSH2
       end
 
       def copy(from, to)
-        read = from.respond_to?(:readpartial) ? :readpartial : :read
-        while (bytes = again(from) { from.public_send(read, SIZE) })
-          until bytes.empty?
-            done = again(to) { to.write(bytes) }
-            bytes = bytes.byteslice(done..)
-          end
+        name = from.respond_to?(:readpartial) ? :readpartial : :read
+        read = -> { from.public_send(name, SIZE) }
+        while (bytes = again(from) { patiently(&read) })
+          write_all(to, bytes) { |part| patiently { to.write(part) } }
           to.flush if to.respond_to?(:flush)
         end
       rescue EOFError
@@ -55,11 +55,8 @@ module SSH2
       end
 
       # The settings of a channel's session are not meant for this.
-      def again(stream)
-        while (result = yield).is_a?(Symbol)
-          stream.session.wait(0.05) # others may take its bytes
-        end
-        result
+      def patiently
+        yield
       rescue Timeout => e
         e.done.positive? ? e.done : retry
       end

@@ -127,11 +127,12 @@ module SSH2
     # :call-seq:
     #   get(remote, local, resume: false, temporary: true, preserve: false) { |done, total| ... }
     #
-    # Get a file: to a path, a descriptor, or what has `write`. The block, or
-    # `progress`, is called at most ten times a second; what it raises ends the
-    # transfer. Until all is there the file has another name, unless `temporary`
-    # is false; `resume` goes on with what an earlier call left that was to be
-    # resumed as well; `preserve` keeps times and mode. How many bytes it has.
+    # Get a file: to a path, a descriptor, or what has `write` and tells, as an
+    # IO does, how many bytes that took. The block, or `progress`, is called at
+    # most ten times a second; what it raises ends the transfer. Until all is
+    # there the file has another name, unless `temporary` is false; `resume` goes
+    # on with what an earlier call left that was to be resumed as well;
+    # `preserve` keeps times and mode. How many bytes it has.
     def get(remote, local, progress: nil, **options, &block)
       core_get(remote, progress: progress || block,
                        **ending(local) { |io| writer(io) }, **options)
