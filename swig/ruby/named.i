@@ -11,9 +11,9 @@
 enum { NAMED_MAX = 12 };
 
 struct named {
-    VALUE hash; /* Qnil: none by name */
+    VALUE hash; /* what no parameter took yet; Qnil: none by name */
     VALUE slot[NAMED_MAX];
-    int next, positional, whole, count;
+    int next, positional, whole;
 };
 
 static void
@@ -23,9 +23,9 @@ named_begin(struct named *n, int argc, const VALUE *argv)
     if (!argc || argc > NAMED_MAX || !rb_keyword_given_p() ||
         !RB_TYPE_P(argv[argc - 1], T_HASH))
         return;
-    n->hash = argv[argc - 1];
+    n->hash = rb_hash_dup(argv[argc - 1]);
     n->positional = n->whole = argc - 1;
-    n->next = n->count = 0;
+    n->next = 0;
     memcpy(n->slot, argv, (argc - 1) * sizeof *argv);
 }
 
@@ -48,7 +48,7 @@ named_add(struct named *n, const char *name, int *argc, VALUE **argv)
     n->slot[n->next - 1] = value;
     if (value == Qundef)
         return;
-    n->count++;
+    rb_hash_delete(n->hash, ID2SYM(rb_intern(name)));
     if (n->whole == n->next - 1)
         *argc = n->whole = n->next;
 }
@@ -57,11 +57,14 @@ named_add(struct named *n, const char *name, int *argc, VALUE **argv)
 static int
 named_end(const struct named *n, int argc)
 {
+    VALUE left;
+
     if (NIL_P(n->hash))
         return argc;
-    if ((size_t)n->count != RHASH_SIZE(n->hash))
-        rb_raise(rb_eArgError, "unknown or repeated keyword in %" PRIsVALUE,
-                 rb_inspect(rb_funcall(n->hash, rb_intern("keys"), 0)));
+    left = rb_funcall(n->hash, rb_intern("keys"), 0);
+    if (RARRAY_LEN(left))
+        rb_raise(rb_eArgError, "unknown keyword: %" PRIsVALUE,
+                 rb_inspect(rb_ary_entry(left, 0)));
     return n->next;
 }
 %}

@@ -1,6 +1,7 @@
 # Objects at Ruby's edge: what is no object, who collects it, in which order.
 require "tmpdir"
 require_relative "common"
+require "stringio"
 require "open3"
 require "openssl"
 require "weakref"
@@ -184,6 +185,55 @@ class TestEdge < Minitest::Test
     assert_raises(ArgumentError) { session.close(x: 1) }
     assert_raises(SSH2::ConnectError) do
       session.connect(verify: false, host: "127.0.0.1", port: 1)
+    end
+  end
+
+  def test_a_name_that_is_none_is_told
+    session = connect
+    sftp = session.sftp_init
+    sink = StringIO.new
+    { x: -> { sftp.get(KEY, sink, x: 1) },
+      fd: -> { sftp.get(KEY, sink, fd: 1) },
+      object: -> { sftp.put(KEY, "/dev/null", object: sink) },
+      local: -> { sftp.get(KEY, sink, local: "/dev/null") },
+      remote: -> { sftp.get_tree("/", "/dev/null", remote: "/") },
+      resume: -> { sftp.put_tree("/", "/dev/null", resume: true) },
+      mode: -> { sftp.stat(".", mode: 1) },
+      stdin: -> { session.open_session.pump(stdin: 0) },
+      host: -> { SSH2::Session.open(HOST, PORT, host: HOST) },
+      login: -> { SSH2::Session.open(HOST, PORT, login: "me") } }
+      .each do |name, call|
+      error = assert_raises(ArgumentError, &call)
+      assert_equal "unknown keyword: #{name.inspect}", error.message
+    end
+    assert_empty sink.string
+  end
+
+  def test_too_many_or_too_few
+    sftp = connect.sftp_init
+    [-> { sftp.get(KEY) }, -> { sftp.put(remote: "/dev/null") },
+     -> { sftp.get }, -> { sftp.put(KEY, KEY, KEY) },
+     -> { sftp.get_tree(KEY) }, -> { SSH2::Session.open }].each do |call|
+      error = assert_raises(ArgumentError, &call)
+      assert_match(/\Awrong (number|#) of arguments/, error.message)
+    end
+  end
+
+  def test_a_known_host_by_name
+    hosts = SSH2::Session.new.knownhost_init
+    type = SSH2::LIBSSH2_KNOWNHOST_TYPE_PLAIN |
+           SSH2::LIBSSH2_KNOWNHOST_KEYENC_RAW |
+           SSH2::LIBSSH2_KNOWNHOST_KEY_SSHRSA
+    hosts.add(typemask: type, host: "h", salt: nil, key: "k")
+    assert_equal "h", hosts.check("h", typemask: type, key: "k").name
+    assert_raises(ArgumentError) { hosts.check("h", key: "k") }
+  end
+
+  def test_what_is_opened_by_name
+    SSH2::Session.open(host: HOST, port: PORT, user: ENV.fetch("SSH2_USER"),
+                       known_hosts: ENV.fetch("SSH2_KNOWN_HOSTS"),
+                       key: KEY) do |session|
+      assert_predicate session, :authenticated?
     end
   end
 

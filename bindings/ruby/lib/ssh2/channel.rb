@@ -12,6 +12,7 @@ module SSH2
     include Reading
     include Writing
     include Ends
+    include Names
 
     # The error output of a channel, to be read.
     class Stderr
@@ -80,9 +81,13 @@ module SSH2
       both.is_a?(Array) ? unread.zip(both).map(&:join) : both
     end
 
+    # :call-seq:
+    #   pump(stdout = nil, stderr = nil)
+    #
     # Hand on all of both streams as they come; how many bytes. Each goes to a
-    # descriptor or to what has `write`; nil: nowhere.
-    def pump(stdout = nil, stderr = nil)
+    # descriptor or to what has `write`, as for SFTP#get; nil: nowhere.
+    def pump(*args, **named)
+      stdout, stderr = in_order(args, named, :stdout, :stderr, least: 0)
       ends = {}
       ends.update(outlet(stdout)) if stdout
       ends.update(outlet(stderr, "stderr_")) if stderr

@@ -6,6 +6,7 @@ module SSH2
   #     hosts.each { |entry| puts entry.name }
   class KnownHost
     include Enumerable
+    include Names
 
     # Each KnownHostEntry.
     def each
@@ -16,13 +17,22 @@ module SSH2
       self
     end
 
+    # :call-seq:
+    #   add(host, salt, key, typemask)
+    #
     # Add a key without a comment.
-    def add(host, salt, key, typemask)
+    def add(*args, **named)
+      host, salt, key, typemask =
+        in_order(args, named, :host, :salt, :key, :typemask)
       addc(host, key, typemask, salt)
     end
 
+    # :call-seq:
+    #   check(host, key, typemask)
+    #
     # The entry that matches, whatever the port.
-    def check(host, key, typemask)
+    def check(*args, **named)
+      host, key, typemask = in_order(args, named, :host, :key, :typemask)
       checkp(host, -1, key, typemask)
     end
 

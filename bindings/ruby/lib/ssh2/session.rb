@@ -28,17 +28,22 @@ module SSH2
   #       end
   #     end
   class Session
+    include Names
+
     # The socket that handshake was given.
     attr_reader :sock
 
+    # :call-seq:
+    #   open(host, port = 22, user: nil, key: nil, passphrase: "", password: nil)
+    #
     # Connect, verify the host key, and log in if a user is named: by key file,
-    # password, or else the agent's keys. Other names are those of #connect.
-    # With a block: the block's value, and the session is closed.
-    def self.open(host, port = 22, user: nil, key: nil, passphrase: "",
-                  password: nil, **options, &block)
+    # password, or else the agent's keys. Other parameters are #connect's. With
+    # a block: the block's value, and the session is closed.
+    def self.open(*args, user: nil, key: nil, passphrase: "", password: nil,
+                  **named, &block)
       session = new
       begin
-        session.connect(host, port, **options)
+        session.connect(*args, **named)
         if key
           session.userauth_publickey_fromfile(user, key, passphrase)
         elsif password
@@ -162,9 +167,14 @@ module SSH2
       end
     end
 
-    # Let the server's side use the agent at `path`, once
-    # Channel#request_auth_agent asked for it.
-    def forward_agent(path = ENV.fetch("SSH_AUTH_SOCK", nil))
+    # :call-seq:
+    #   forward_agent(path = nil)
+    #
+    # Let the server's side use the agent at `path`, or else that of
+    # SSH_AUTH_SOCK, once Channel#request_auth_agent asked for it.
+    def forward_agent(*args, **named)
+      path, = in_order(args, named, :path, least: 0)
+      path ||= ENV.fetch("SSH_AUTH_SOCK", nil)
       unless path
         raise AgentConnectionError, "forward_agent: SSH_AUTH_SOCK is not set"
       end

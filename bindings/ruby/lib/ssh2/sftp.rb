@@ -7,6 +7,7 @@ module SSH2
   #     end
   class SFTP
     include Ends
+    include Names
 
     # What File.open's modes mean here.
     MODES = {
@@ -130,12 +131,15 @@ module SSH2
     # Get a file: to a path, a descriptor, or what has `write` and tells, as an
     # IO does, how many bytes that took. The block, or `progress`, is called at
     # most ten times a second; what it raises ends the transfer. Until all is
-    # there the file has another name, unless `temporary` is false; `resume` goes
-    # on with what an earlier call left that was to be resumed as well;
+    # there the file has another name, unless `temporary` is false; `resume`
+    # goes on with what an earlier call left that was to be resumed as well;
     # `preserve` keeps times and mode. How many bytes it has.
-    def get(remote, local, progress: nil, **options, &block)
-      core_get(remote, progress: progress || block,
-                       **ending(local) { |io| writer(io) }, **options)
+    def get(*args, progress: nil, resume: false, temporary: true,
+            preserve: false, **named, &block)
+      remote, local = in_order(args, named, :remote, :local)
+      core_get(remote, **ending(local) { |io| writer(io) },
+               progress: block || progress, resume: resume,
+               temporary: temporary, preserve: preserve)
     end
 
     # :call-seq:
@@ -143,9 +147,12 @@ module SSH2
     #
     # Put a file: from a path, a descriptor, or what has `read`. As #get, the
     # other way.
-    def put(local, remote, progress: nil, **options, &block)
-      core_put(remote: remote, local: nil, progress: progress || block,
-               **ending(local) { |io| reader(io) }, **options)
+    def put(*args, progress: nil, resume: false, temporary: true,
+            preserve: false, **named, &block)
+      local, remote = in_order(args, named, :local, :remote)
+      core_put(remote: remote, local: nil, **ending(local) { |io| reader(io) },
+               progress: block || progress, resume: resume,
+               temporary: temporary, preserve: preserve)
     end
 
     # :call-seq:
@@ -154,15 +161,18 @@ module SSH2
     # Get a folder and all that is in it, many files at once: Moved. No link is
     # followed; one that stays in the tree is made anew. `limit` is the most
     # names; the block is told how many bytes have come.
-    def get_tree(remote, local, progress: nil, **options, &block)
-      moved(core_get_tree(remote, local, progress: progress || block,
-                                         **options))
+    def get_tree(*args, **named, &block)
+      named[:progress] = block if block
+      moved(core_get_tree(*args, **named))
     end
 
+    # :call-seq:
+    #   put_tree(local, remote, preserve: false, limit: 1_000_000) { |done, total| ... }
+    #
     # Put a folder and all that is in it: Moved. As #get_tree, the other way.
-    def put_tree(local, remote, progress: nil, **options, &block)
-      moved(core_put_tree(local, remote, progress: progress || block,
-                                         **options))
+    def put_tree(*args, **named, &block)
+      named[:progress] = block if block
+      moved(core_put_tree(*args, **named))
     end
 
     # End SFTP; open files and directories are closed first.
