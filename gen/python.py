@@ -78,7 +78,11 @@ ERROR = '''class SSH2Error(Exception):
     errno: Any  # int or None; OSError has it too
     done: int  # bytes written before it
 '''
-KIN = {"ConnectError": "OSError", "FunctionMissingError": "NotImplementedError"}
+KIN = {
+    "ConnectError": "OSError",
+    "FileError": "OSError",
+    "FunctionMissingError": "NotImplementedError",
+}
 WORDS = {"NULL": "None", "true": "True", "false": "False"}
 
 

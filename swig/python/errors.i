@@ -29,7 +29,7 @@ new_error_class(s2_class cls)
     snprintf(name, sizeof name, "ssh2.exceptions.%s", s2_class_name(cls));
     if (number)
         kin = kin_of(number);
-    else if (cls == S2_C_ConnectError)
+    else if (cls == S2_C_ConnectError || cls == S2_C_FileError)
         kin = Py_NewRef(PyExc_OSError);
     else if (cls == S2_C_FunctionMissingError)
         kin = Py_NewRef(PyExc_NotImplementedError);

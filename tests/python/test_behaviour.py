@@ -1,4 +1,5 @@
 """How programs written for ssh2-python see it behave, subject by subject."""
+import errno
 import importlib
 import os
 import pathlib
@@ -817,6 +818,13 @@ class Exceptions(unittest.TestCase):
                           ("Failure", OSError), ("LinkLoop", OSError)):
             self.assertTrue(issubclass(
                 getattr(exceptions, f"SFTP{name}Error"), kin), name)
+
+    def test_a_file_here_is_the_systems(self):
+        with self.assertRaises(OSError) as caught:
+            connect().sftp_init().get(ENV["SSH2_KEY"], "/nowhere/at/all")
+        self.assertIsInstance(caught.exception, exceptions.FileError)
+        self.assertEqual(caught.exception.errno, errno.ENOENT)
+        self.assertIn("/nowhere/at/all: No such", str(caught.exception))
 
     def test_what_libssh2_lacks_is_not_implemented(self):
         version = utils.version().decode()
