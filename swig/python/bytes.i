@@ -102,7 +102,7 @@ input_text(input *in, PyObject *obj, int takes, const char *func)
 
 %define %text_in(type, takes)
 %typemap(in, noblock=1) type (input in = {0}) {
-    if (!input_text(&in, $input, takes, "$symname"))
+    if (!input_text(&in, $input, takes, own_name("$symname")))
         SWIG_fail;
     $1 = ($1_ltype)in.p;
 }
@@ -115,7 +115,7 @@ input_text(input *in, PyObject *obj, int takes, const char *func)
 
 %define %bytes_in(pointer, takes)
 %typemap(in, noblock=1) (pointer, size_t LEN) (input in = {0}) {
-    if (!input_begin(&in, $input, TAKES_BUFFER | takes, "$symname"))
+    if (!input_begin(&in, $input, TAKES_BUFFER | takes, own_name("$symname")))
         SWIG_fail;
     $1 = ($1_ltype)in.p;
     $2 = in.len;
@@ -211,17 +211,19 @@ parts_of(PyObject *parts, s2_list *list, int takes, const char *func)
 %typemap(in, noblock=1) const s2_list *PARTS_OR_NONE (s2_list list = {0}) {
     if ($input != Py_None) {
         $1 = &list;
-        if (!parts_of($input, &list, TAKES_STR | TAKES_BUFFER, "$symname"))
+        if (!parts_of($input, &list, TAKES_STR | TAKES_BUFFER,
+                      own_name("$symname")))
             SWIG_fail;
     }
 }
 %typemap(in, noblock=1) const s2_list *PATHS (s2_list list = {0}) {
     $1 = &list;
     if (PyUnicode_Check($input) || PyBytes_Check($input)) {
-        PyErr_SetString(PyExc_TypeError, "$symname: expected a sequence");
+        PyErr_Format(PyExc_TypeError, "%s: expected a sequence",
+                     own_name("$symname"));
         SWIG_fail;
     }
-    if (!parts_of($input, &list, TAKES_PATH, "$symname"))
+    if (!parts_of($input, &list, TAKES_PATH, own_name("$symname")))
         SWIG_fail;
 }
 %typemap(freearg, noblock=1) const s2_list *PARTS_OR_NONE,

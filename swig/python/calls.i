@@ -176,8 +176,8 @@ notify_python(void *ctx, s2_session *s, int kind, const s2_value *args,
 %typemap(in, noblock=1) (s2_call_fn name, void *CTX) {
     if (!or_none || $input != Py_None) {
         if (!PyCallable_Check($input)) {
-            PyErr_Format(PyExc_TypeError, "$symname: %s is not callable",
-                         Py_TYPE($input)->tp_name);
+            PyErr_Format(PyExc_TypeError, "%s: %s is not callable",
+                         own_name("$symname"), Py_TYPE($input)->tp_name);
             SWIG_fail;
         }
         $1 = call_python;

@@ -29,14 +29,23 @@ Py_NewRef(PyObject *object)
 #ifndef SSH2_FIRST /* it is made from what SWIG sees the first time */
 %include "docs.i"
 #endif
+%{
+/* A method's own name, where SWIG has its class before it. */
+static const char *
+own_name(const char *symname)
+{
+    return *symname >= 'A' && *symname <= 'Z' ? strchr(symname, '_') + 1
+                                              : symname;
+}
+%}
 %init %{
     /* inspect and help() want a method's own name, at the very beginning of
      * what is said of it. */
     for (PyMethodDef *def = SwigMethods; def->ml_name; def++) {
         if (def->ml_doc && *def->ml_doc == '\n')
             def->ml_doc++;
-        if (def->ml_doc && *def->ml_name >= 'A' && *def->ml_name <= 'Z')
-            def->ml_name = strchr(def->ml_name, '_') + 1;
+        if (def->ml_doc)
+            def->ml_name = own_name(def->ml_name);
     }
 %}
 
@@ -100,6 +109,29 @@ add_output(PyObject *sum, PyObject *value)
 /* --- numbers -------------------------------------------------------------- */
 
 %{
+/* SWIG has words of its own for a number that is none: "in method
+ * 'Channel_pty', argument 5 of type 'int'", which counts as C does. */
+static void
+no_number(int code, const char *said)
+{
+    char symname[64] = "", type[32] = "";
+    PyObject *error = SWIG_Python_ErrorType(code);
+    const char *wanted;
+
+    sscanf(said, "in method '%63[^']', argument %*d of type '%31[^']", symname,
+           type);
+    wanted = error != PyExc_TypeError  ? "a number in range"
+             : strcmp(type, "double") ? "int"
+                                      : "float";
+    PyErr_Format(error, "%s: expected %s", own_name(symname), wanted);
+}
+#undef SWIG_exception_fail
+#define SWIG_exception_fail(code, said)                                        \
+    do {                                                                       \
+        no_number(code, said);                                                 \
+        SWIG_fail;                                                             \
+    } while (0)
+
 /* Whether obj is true, for a number. */
 static int
 truth(PyObject *obj, const char *func)
@@ -113,7 +145,7 @@ truth(PyObject *obj, const char *func)
 %}
 
 %typemap(in) bool {
-    int value = truth($input, "$symname");
+    int value = truth($input, own_name("$symname"));
 
     if (value < 0)
         SWIG_fail;
@@ -172,13 +204,14 @@ unwrap(PyObject *obj, swig_type_info *type, const char *func, int disowned)
 %}
 
 %typemap(in, noblock=1) HANDLE * {
-    if (!($1 = ($1_ltype)unwrap($input, $1_descriptor, "$symname",
-                                  $disown)))
+    if (!($1 = ($1_ltype)unwrap($input, $1_descriptor, own_name("$symname"),
+                                $disown)))
         SWIG_fail;
 }
 %typemap(in, noblock=1) HANDLE *OR_NONE {
     if ($input != Py_None &&
-        !($1 = ($1_ltype)unwrap($input, $1_descriptor, "$symname", 0)))
+        !($1 = ($1_ltype)unwrap($input, $1_descriptor, own_name("$symname"),
+                                0)))
         SWIG_fail;
 }
 %typemap(out, noblock=1) HANDLE * {

@@ -142,6 +142,30 @@ class Objects(unittest.TestCase):
                 pass
             self.assertIn(name, TAKES_NONE)
 
+    def test_an_argument_that_is_refused_is_told_by_the_methods_name(self):
+        made = objects()
+        session, channel, sftp = (made[c] for c in (Session, Channel, SFTP))
+        for call, text in (
+                (lambda: sftp.stat_many("a"), "stat_many: expected a sequence"),
+                (lambda: channel.execute(5), "execute: expected str"),
+                (lambda: sftp.setstat("a", 5), "setstat: expected SFTP"),
+                (lambda: channel.read_all("x"), "read_all: expected int"),
+                (lambda: channel.pty(width="x"), "pty: expected int"),
+                (lambda: session.set_read_timeout(2**80),
+                 "set_read_timeout: expected a number in range"),
+                (lambda: session.flag(2**80),
+                 "flag: expected a number in range"),
+                (lambda: session.set_timeout("x"),
+                 "set_timeout: expected float"),
+                (lambda: session.set_blocking("x"), "set_blocking: expected"),
+                (lambda: session.callback_set(1, 5),
+                 "callback_set: int is not callable"),
+                (lambda: binding.version("x"), "version: expected int")):
+            with self.subTest(text):
+                with self.assertRaises((TypeError, OverflowError)) as caught:
+                    call()
+                self.assertEqual(str(caught.exception)[:len(text)], text)
+
     def test_objects_of_other_classes_as_self(self):
         made = objects()
         for cls in CLASSES:

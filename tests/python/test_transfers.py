@@ -2,6 +2,7 @@
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -283,6 +284,19 @@ class TestTransfers(unittest.TestCase):
         for way in self.ways("True"):
             with self.assertRaisesRegex(TypeError, "returned bool"):
                 way(SimpleNamespace(write=lambda data: True))
+
+    def test_sockets_are_given_by_their_descriptors(self):
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        with theirs:
+            for way in self.ways("a socket"):
+                with self.assertRaisesRegex(TypeError, r"give its fileno\(\)"):
+                    way(theirs)
+            with self.assertRaisesRegex(TypeError, r"no read\(\)"):
+                self.sftp.put(theirs, self.here)
+            self.here.write_bytes(b"hello")
+            self.assertEqual(self.sftp.get(self.here, theirs.fileno()), 5)
+        self.assertEqual(ours.recv(6), b"hello")
 
     def test_objects_of_other_sorts(self):
         with open(self.here, "wb") as file:

@@ -64,6 +64,9 @@ def end(this: Any, verb: str, prefix: str = "") -> dict[str, Any]:
         return {f"{prefix}fd": this}
     path = isinstance(this, (str, bytes, os.PathLike))
     call = None if path else getattr(this, verb, None)
+    if call is None and not path and hasattr(this, "fileno"):
+        name = type(this).__name__
+        raise TypeError(f"{name} has no {verb}(): give its fileno()")
     if call is None:
         return {f"{prefix}local": this}
     if verb == "write":
