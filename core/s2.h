@@ -1258,7 +1258,7 @@ s2_error *s2_sftp_get_channel(s2_sftp *sftp, s2_channel **out);
  * Blocking   until all of it is there; bytes that come start the timeout anew.
  * Returns    how many bytes the file has, of what comes to `fd` and `object`.
  * Errors     SFTPProtocolError; FileError, with errno: `local`, which is left
- *            as it was unless `temporary` is false; or the file was cut
+ *            as it was unless `temporary` is false, or the file was cut
  *            meanwhile; InvalidRequestError: a path of more than 32 KiB;
  *            BadUseError: `resume` or `preserve` without a path, `resume`
  *            without `temporary`; or it would wait for the transfers from whose

@@ -36,8 +36,8 @@ class Channel(Handle, binding.Channel):
     def read_all(self, limit: int = 67_108_864) -> tuple[bytes, bytes] | Any:
         """All of the output and of the error output, to their ends.
 
-        limit is the most bytes of both.  Where it does not come to its end,
-        the next read has what was read.
+        limit is the most bytes of both, 0: any number.  Where it does not come
+        to its end, the next read has what was read.
         """
         return super().read_all(limit)
 

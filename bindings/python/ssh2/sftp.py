@@ -164,7 +164,8 @@ class SFTP(Handle, binding.SFTP):
         """Get a folder and all that is in it, many files at once.
 
         No link is followed; one that stays in the tree is made anew.
-        progress(done, total) counts bytes; limit is the most names.
+        progress(done, total) counts bytes; limit is the most names, 0: any
+        number.
         """
         out: Any = super().get_tree(remote, local, progress, preserve, limit)
         return Moved(*out) if isinstance(out, list) else out
@@ -185,7 +186,10 @@ class SFTP(Handle, binding.SFTP):
     def list_tree(
         self, path: Path, limit: int = 1_000_000
     ) -> list[tuple[str, SFTPAttributes]] | Any:
-        """All that is in a folder and below: names from there, attributes."""
+        """All that is in a folder and below: names from there, attributes.
+
+        limit is the most names, 0: any number.
+        """
         out: Any = super().list_tree(path, limit)
         return [(*pair,) for pair in out] if isinstance(out, list) else out
 

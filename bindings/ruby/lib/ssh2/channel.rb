@@ -74,8 +74,8 @@ module SSH2
     #   read_all(limit = 67_108_864)
     #
     # All of the output and of the error output, to their ends: two Strings of
-    # bytes. `limit` is the most bytes of both; where it does not come to its
-    # end, the next read has what was read.
+    # bytes. `limit` is the most bytes of both, 0: any number; where it does not
+    # come to its end, the next read has what was read.
     def read_all(*args, **named)
       both = core_read_all(*args, **named)
       both.is_a?(Array) ? unread.zip(both).map(&:join) : both

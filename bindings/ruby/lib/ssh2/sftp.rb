@@ -9,7 +9,7 @@ module SSH2
     include Ends
     include Names
 
-    # What File.open's modes mean here.
+    # Those of File.open's modes that SFTP knows, and what they are here.
     MODES = {
       "r" => LIBSSH2_FXF_READ,
       "r+" => LIBSSH2_FXF_READ | LIBSSH2_FXF_WRITE,
@@ -45,8 +45,9 @@ module SSH2
     # :call-seq:
     #   open(filename, flags = "r", mode = 0o644)
     #
-    # A file, as SFTPHandle. `flags` are LIBSSH2_FXF_*, or a mode as
-    # File.open's. With a block: the block's value, and the file is closed.
+    # A file, as SFTPHandle. `flags` are LIBSSH2_FXF_*, or one of MODES, with a
+    # "b" if all that is read shall be bytes; `mode` is what a new file may.
+    # With a block: the block's value, and the file is closed.
     def open(*args, **named, &block)
       named[:flags] = "r" unless args.size > 1 || named.key?(:flags)
       named[:mode] = 0o644 unless args.size > 2 || named.key?(:mode)
@@ -160,7 +161,7 @@ module SSH2
     #
     # Get a folder and all that is in it, many files at once: Moved. No link is
     # followed; one that stays in the tree is made anew. `limit` is the most
-    # names; the block is told how many bytes have come.
+    # names, 0: any number; the block is told how many bytes have come.
     def get_tree(*args, **named, &block)
       named[:progress] = block if block
       moved(core_get_tree(*args, **named))
