@@ -21,15 +21,15 @@ def again(stream: Any) -> None:
         ready.select(0.05)
 
 
-def _wait_writable(raw: io.RawIOBase) -> None:
+def _wait(raw: io.RawIOBase, event: int) -> None:
     try:
         descriptor = raw.fileno()
     except io.UnsupportedOperation:
         raise BlockingIOError(
-            errno.EAGAIN, "write() took nothing, and nothing tells when it may"
+            errno.EAGAIN, "it would block, and has no fileno() to wait for"
         ) from None
     with selectors.DefaultSelector() as ready:
-        ready.register(descriptor, selectors.EVENT_WRITE)
+        ready.register(descriptor, event)
         ready.select()
 
 
@@ -43,7 +43,7 @@ def _taken(stream: Any, size: int, said: Any) -> int:
     if said is None:
         if not isinstance(stream, io.RawIOBase):
             return size  # many a class that only keeps what it is given
-        _wait_writable(stream)
+        _wait(stream, selectors.EVENT_WRITE)
         return 0
     if not isinstance(said, int) or isinstance(said, bool):
         raise TypeError(f"write() returned {type(said).__name__}, not int")
@@ -58,6 +58,20 @@ def write_all(stream: Any, write: Callable[[bytes], Any], data: bytes) -> None:
         data = data[_taken(stream, len(data), write(data)) :]
 
 
+def read_some(stream: Any, read: Callable[[int], Any], size: int) -> Any:
+    """What read() gives, once there is something."""
+    while True:
+        said = read(size)
+        if isinstance(said, tuple):  # of a channel or a file on the other side
+            if said[0] != LIBSSH2_ERROR_EAGAIN:
+                return said[1]
+            again(stream)
+        elif said is None and isinstance(stream, io.RawIOBase):
+            _wait(stream, selectors.EVENT_READ)
+        else:
+            return said
+
+
 def end(this: Any, verb: str, prefix: str = "") -> dict[str, Any]:
     """How C is told of it, which is to read or to write."""
     if isinstance(this, int):
@@ -69,6 +83,5 @@ def end(this: Any, verb: str, prefix: str = "") -> dict[str, Any]:
         raise TypeError(f"{name} has no {verb}(): give its fileno()")
     if call is None:
         return {f"{prefix}local": this}
-    if verb == "write":
-        call = functools.partial(write_all, this, call)
-    return {f"{prefix}object": call}
+    ready = write_all if verb == "write" else read_some
+    return {f"{prefix}object": functools.partial(ready, this, call)}

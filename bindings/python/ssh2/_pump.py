@@ -13,7 +13,7 @@ from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
-from ._ends import again, write_all
+from ._ends import read_some, write_all
 from .binding import LIBSSH2_ERROR_EAGAIN, LIBSSH2_ERROR_TIMEOUT
 from .exceptions import SSH2Error
 
@@ -45,13 +45,7 @@ def _patient(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _read(stream: Any) -> bytes:
     # Of a buffered file, what is there; of a channel, a pair.
     read = _patient(getattr(stream, "read1", stream.read))
-    while True:
-        data = read(_SIZE)
-        if not isinstance(data, tuple):
-            return bytes(data)
-        if data[0] != LIBSSH2_ERROR_EAGAIN:
-            return bytes(data[1])
-        again(stream)
+    return bytes(read_some(stream, read, _SIZE))
 
 
 def _write(stream: Any, data: bytes) -> None:

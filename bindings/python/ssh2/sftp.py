@@ -141,7 +141,7 @@ class SFTP(Handle, binding.SFTP):
     ) -> int:
         """Put a file: from a path, a descriptor, or what has read().
 
-        As get(), the other way.
+        As get(), the other way; of an io.RawIOBase, None is waited for.
         """
         return super().put(
             remote=remote,

@@ -57,7 +57,7 @@ module SSH2
         object.respond_to?(:readpartial)
 
       lambda do |size|
-        object.readpartial(size)
+        again(object) { object.readpartial(size) }
       rescue EOFError
         ""
       end
