@@ -1169,11 +1169,13 @@ begin_put(s2_move *m)
 static bool
 is_changed(const s2_move *m)
 {
+    off_t at = lseek(m->fd, 0, SEEK_CUR);
+    uint64_t left = m->attrs.filesize - m->moved;
     struct stat st;
     char more;
 
-    return fstat(m->fd, &st) < 0 || (uint64_t)st.st_size != m->attrs.filesize ||
-           pread(m->fd, &more, 1, lseek(m->fd, 0, SEEK_CUR)) != 0;
+    return fstat(m->fd, &st) < 0 || (uint64_t)(st.st_size - at) != left ||
+           pread(m->fd, &more, 1, at) != 0;
 }
 
 static int

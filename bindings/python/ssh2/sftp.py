@@ -118,7 +118,7 @@ class SFTP(Handle, binding.SFTP):
         raises ends the transfer.  Until all is there the file has another
         name, unless temporary is false; resume goes on with what an earlier
         call left that was to be resumed as well; preserve keeps times and
-        mode.  Returns how many bytes the file has.
+        mode; both need a path.  Returns how many bytes the file has.
         """
         return super().get(
             remote,
@@ -141,7 +141,8 @@ class SFTP(Handle, binding.SFTP):
     ) -> int:
         """Put a file: from a path, a descriptor, or what has read().
 
-        As get(), the other way; of an io.RawIOBase, None is waited for.
+        As get(), the other way, but that a descriptor of a file can be resumed
+        and has times, too; where an io.RawIOBase gives None it is waited for.
         """
         return super().put(
             remote=remote,

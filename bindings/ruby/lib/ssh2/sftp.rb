@@ -134,7 +134,7 @@ module SSH2
     # most ten times a second; what it raises ends the transfer. Until all is
     # there the file has another name, unless `temporary` is false; `resume`
     # goes on with what an earlier call left that was to be resumed as well;
-    # `preserve` keeps times and mode. How many bytes it has.
+    # `preserve` keeps times and mode; both need a path. How many bytes it has.
     def get(*args, progress: nil, resume: false, temporary: true,
             preserve: false, **named, &block)
       remote, local = in_order(args, named, :remote, :local)
@@ -147,7 +147,8 @@ module SSH2
     #   put(local, remote, resume: false, temporary: true, preserve: false) { |done, total| ... }
     #
     # Put a file: from a path, a descriptor, or what has `read`. As #get, the
-    # other way.
+    # other way, but that a descriptor of a file can be resumed and has times,
+    # too.
     def put(*args, progress: nil, resume: false, temporary: true,
             preserve: false, **named, &block)
       local, remote = in_order(args, named, :local, :remote)
