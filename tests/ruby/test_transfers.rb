@@ -172,6 +172,7 @@ class TestTransfers < Minitest::Test
     assert_equal ["2\n3\n", "no\n"], channel.read_all
     channel = run_command(@session, "seq 3")
     channel.gets
+    assert_raises(IOError) { channel.pump(StringIO.new("".b.freeze, "r")) }
     out = StringIO.new
     assert_equal 4, channel.pump(out)
     assert_equal "2\n3\n", out.string

@@ -91,15 +91,9 @@ module SSH2
       ends = {}
       ends.update(outlet(stdout)) if stdout
       ends.update(outlet(stderr, "stderr_")) if stderr
-      held = unread
-      held.zip([stdout, stderr]).each do |bytes, to|
-        next if bytes.empty? || to.nil?
-
-        to = descriptor(to) if to.is_a?(Integer)
-        write_all(to, bytes) { |part| to.write(part) }
-      end
+      ahead = hand_on(:@unread, stdout) + hand_on(:@unread_stderr, stderr)
       count = core_pump(**ends)
-      count.is_a?(Integer) ? count + held.sum(&:bytesize) : count
+      count.is_a?(Integer) ? count + ahead : count
     end
 
     # Close both ways; what has arrived can still be read.
@@ -155,6 +149,17 @@ module SSH2
     # An IO of a caller's descriptor, which keeps nothing back from it.
     def descriptor(number)
       IO.for_fd(number, autoclose: false).tap { |io| io.sync = true }
+    end
+
+    # What was read ahead goes first, and stays where it cannot be written.
+    def hand_on(name, to)
+      bytes = instance_variable_get(name).to_s.b
+      unless bytes.empty? || to.nil?
+        to = descriptor(to) if to.is_a?(Integer)
+        write_all(to, bytes) { |part| to.write(part) }
+      end
+      instance_variable_set(name, nil)
+      bytes.bytesize
     end
 
     # What was read ahead, of both streams, and is no longer.
