@@ -310,6 +310,7 @@ pump_settle(s2_op *op, int rc)
 static s2_error *
 tell(s2_op *op, const s2_call_fn *call, void *const *ctx)
 {
+    s2_session *s = S2_SESSION(op);
     drain *d = op->state;
 
     for (int i = 0; i < 2; i++) {
@@ -318,9 +319,11 @@ tell(s2_op *op, const s2_call_fn *call, void *const *ctx)
                           .bytes = {k->data + k->used, k->len - k->used}};
 
         if (k->data && !call[i](ctx[i], &bytes, 1, NULL)) {
-            s2_turn_lock(&S2_SESSION(op)->turn);
-            pump_settle(op, 0);
-            s2_turn_unlock(&S2_SESSION(op)->turn);
+            if (s->generation == s2_generation) {
+                s2_turn_lock(&s->turn);
+                pump_settle(op, 0);
+                s2_turn_unlock(&s->turn);
+            }
             return &s2_raised;
         }
         d->moved += bytes.bytes.len;

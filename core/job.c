@@ -334,6 +334,7 @@ run_step(s2_op *op)
         op->wait_fd = -1;
         if (turned < 0 && j->failed) {
             s2_op_saw(op, turned);
+            j->lane->ended = true;
             return end(op, j);
         }
         if (turned < 0)

@@ -212,7 +212,8 @@ typedef struct s2_move {
     unsigned flying; /* requests */
     uint64_t at;     /* of the next piece */
     uint64_t moved;  /* up to where all has come, or was read */
-    bool ended, eof, torn, known, made, closed, replacing, undone;
+    bool ended, eof, torn, known, made, closed, replacing, gone;
+    bool undone;
     unsigned wants;     /* of the server, as soon as there is room to ask */
     unsigned checks;    /* of a file that ended early */
     s2_attrs attrs;     /* the source's, once known */

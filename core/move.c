@@ -23,14 +23,13 @@ enum {
 };
 
 enum {
-    BEGIN,   /* nothing was asked yet */
-    LOOK,    /* what is there already? */
-    OPEN,    /* is it open? */
-    RENEW,   /* how much is there already? */
-    MOVE,    /* pieces are on their way */
-    CLOSE,   /* all was asked for */
-    RENAME,  /* has it got its own name? */
-    REPLACE, /* was what has it removed? */
+    BEGIN,  /* nothing was asked yet */
+    LOOK,   /* what is there already? */
+    OPEN,   /* is it open? */
+    RENEW,  /* how much is there already? */
+    MOVE,   /* pieces are on their way */
+    CLOSE,  /* all was asked for */
+    RENAME, /* has it got its own name? */
     OVER
 };
 
@@ -194,8 +193,10 @@ s2_move_free(s2_move *m)
         return;
     if (m->own_fd && m->fd >= 0)
         close(m->fd);
-    for (size_t i = 0; i < m->cap; i++)
+    for (size_t i = 0; i < m->cap; i++) {
+        m->job->flying -= m->ring[i].held_len - m->ring[i].used;
         free(m->ring[i].held);
+    }
     free(m->ring);
     free(m->remote);
     free(m->remote_temp);
@@ -426,7 +427,7 @@ close_here(s2_op *op, s2_move *m)
     if (!m->failed && m->local_temp &&
         renameat(m->dir, m->local_temp, m->dir, m->local) < 0)
         fail_here(op, m, errno);
-    m->made = m->failed;
+    m->made = m->failed != NULL;
 }
 
 /* --- asking -------------------------------------------------------------- */
@@ -587,13 +588,15 @@ ask_for(s2_move *m, int what)
     case SET:
         return ask_set(m, wanted(m), what);
     case SHUT:
-        return m->closed = ask_file(m, FXP_CLOSE, 0, what);
+        return m->closed = ask_file(m, FXP_CLOSE, 0, what) != NULL;
     case GONE:
         return ask_path(m, FXP_REMOVE, m->remote, 0, what);
     case NAMED:
         return ask_rename(m);
-    default:
+    case DROPPED:
         return ask_path(m, FXP_REMOVE, m->remote_temp, 0, what);
+    default:
+        return true;
     }
 }
 
@@ -866,6 +869,15 @@ write_on(s2_op *op, s2_move *m)
 
 /* --- answers ------------------------------------------------------------- */
 
+/* Nobody knows what is there: it cannot be resumed. */
+static void
+distrust(s2_move *m)
+{
+    m->options &= ~S2_RESUME;
+    if (m->undone && m->remote_temp)
+        want(m, DROPPED);
+}
+
 /* How much is there of what is to be written: go on behind it. */
 static void
 renew_there(s2_op *op, s2_move *m, const s2_attrs *have)
@@ -873,7 +885,7 @@ renew_there(s2_op *op, s2_move *m, const s2_attrs *have)
     uint64_t size = have->flags & LIBSSH2_SFTP_ATTR_SIZE ? have->filesize : 0;
     uint64_t from = left(m, size);
 
-    if (size > from)
+    if (size > from || !(have->flags & LIBSSH2_SFTP_ATTR_SIZE))
         want(m, CUT);
     if (from && lseek(m->fd, (off_t)from, SEEK_CUR) < 0)
         fail_here(op, m, errno);
@@ -894,7 +906,7 @@ learn(s2_op *op, s2_move *m, const s2_attrs *attrs)
     if (attrs->flags & LIBSSH2_SFTP_ATTR_SIZE)
         m->job->total += attrs->filesize;
     if (m->local && open_here(op, m)) {
-        m->at = m->state == RENEW ? m->moved : m->at;
+        m->at = m->options & S2_RESUME ? m->moved : m->at;
         s2_job_had(m->job, m->moved);
     }
 }
@@ -930,31 +942,31 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     s2_attrs attrs = {0};
 
     m->flying--;
+    if (r->type == FXP_ATTRS)
+        s2_take_attrs(&c, &attrs);
     switch (tag) {
     case LINK:
     case THERE:
     case SIZE:
     case AGAIN:
-        if (r->type == FXP_ATTRS)
-            s2_take_attrs(&c, &attrs);
         if (!c.at || (good && r->type != FXP_ATTRS))
             return senseless(op, m, "the server's attributes make no sense");
         if (tag == LINK)
             m->link = LIBSSH2_SFTP_S_ISLNK(attrs.permissions);
-        else if (tag == THERE)
+        if (tag == THERE)
             m->there = attrs;
-        else if (is_off(m))
-            break;
-        else if (tag == AGAIN && attrs.filesize == m->attrs.filesize)
-            break;
-        else if (tag == AGAIN)
-            changed(op, m);
-        else if (m->put)
-            renew_there(op, m, &attrs);
-        else
-            learn(op, m, &attrs);
-        if (tag == SIZE)
+        if (tag == SIZE && !is_off(m)) {
             m->state = MOVE;
+            if (m->put)
+                renew_there(op, m, &attrs);
+            else
+                learn(op, m, &attrs);
+        }
+        if (tag == AGAIN && !good)
+            fail_there(op, m, r->status);
+        else if (tag == AGAIN && (attrs.flags & LIBSSH2_SFTP_ATTR_SIZE) &&
+                 attrs.filesize != m->attrs.filesize)
+            changed(op, m);
         break;
     case REAL:
         if (r->type == FXP_NAME && take_u32(&c) == 1) {
@@ -983,16 +995,16 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
         fail_there(op, m, r->status);
         break;
     case CUT:
-        if (!good && m->undone) {
-            m->options &= ~S2_RESUME; /* nobody knows what is there */
-            want(m, DROPPED);
-        } else if (!good) {
+        if (!good) {
+            distrust(m);
             fail_there(op, m, r->status);
         }
         break;
     case MORE:
         if (r->type == FXP_DATA)
             changed(op, m);
+        else if (good)
+            return senseless(op, m, "the server neither reads nor ends");
         else if (r->status != LIBSSH2_FX_EOF)
             fail_there(op, m, r->status);
         break;
@@ -1002,18 +1014,21 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
         break;
     case SHUT:
         m->handle_len = 0;
-        if (!good && m->put)
+        if (!good && m->put) { /* writes may be lost by it */
+            distrust(m);
             fail_there(op, m, r->status);
+        }
         break;
     case GONE:
-        if (good && !m->undone)
+        if (good) {
+            m->gone = true;
             want(m, NAMED);
-        if (good)
-            break;
-        m->replacing = false;
-        fail_there(op, m, r->status);
-        if (m->undone)
-            want(m, DROPPED);
+        } else {
+            m->replacing = false;
+            fail_there(op, m, r->status);
+            if (m->undone && !(m->options & S2_RESUME))
+                want(m, DROPPED);
+        }
         break;
     case NAMED:
         if (good) {
@@ -1247,7 +1262,9 @@ give_up(s2_move *m)
             want(m, CUT);
         want(m, SHUT);
     }
-    if (m->replacing)
+    if (m->replacing && !m->gone)
+        want(m, GONE);
+    else if (m->replacing)
         want(m, NAMED);
     else if (m->put && m->remote_temp && !resume && m->state >= OPEN)
         want(m, DROPPED);
@@ -1264,6 +1281,8 @@ s2_move_undo(s2_move *m)
     if (m->torn)
         m->options &= ~S2_RESUME;
     give_up(m);
+    if (m->replacing)
+        want(m, NAMED);
     ask_wanted(m);
 }
 

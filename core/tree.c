@@ -443,7 +443,7 @@ on_folder(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
             return senseless(op, n->remote, "the server gives no handle");
         if (!s2_buf_set(&n->handle, handle.at, handle.left))
             no_memory(t);
-        else if (t->kind == LIST || open_here(op, t, n))
+        else if (!t->job.failed && (t->kind == LIST || open_here(op, t, n)))
             ready(t, n);
         break;
     case LISTED:
@@ -710,7 +710,8 @@ on_item(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     cursor c = r->body, name;
 
     i->over = true;
-    if (t->job.failed)
+    /* Once what has the name is gone the link is made, whatever else fails. */
+    if (t->job.failed && !(tag == REPLACED && good))
         return 0;
     if (tag == MADE_LINK && !i->replacing &&
         (r->status == LIBSSH2_FX_FAILURE ||
@@ -834,7 +835,7 @@ work_items(s2_op *op, tree *t)
     for (item **at = &t->active, *i; (i = *at);) {
         node *in = i->in;
 
-        if (i->wants && !t->job.failed)
+        if (i->wants && (!t->job.failed || i->replacing))
             moved |= ask_item(t, i);
         if (i->move) {
             moved |= s2_move_work(op, i->move) > 0;
@@ -859,9 +860,16 @@ work_items(s2_op *op, tree *t)
 static void
 tree_undo(s2_job *j)
 {
-    for (item *i = ((tree *)j)->active; i; i = i->next)
+    tree *t = (tree *)j;
+
+    for (item *i = t->active; i; i = i->next) {
         if (i->move)
             s2_move_undo(i->move);
+        if (i->replacing) {
+            i->wants = MADE_LINK;
+            ask_item(t, i);
+        }
+    }
 }
 
 static int
