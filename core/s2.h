@@ -404,7 +404,7 @@ s2_error *s2_session_flag(s2_session *s, int flag, int enabled);
  *            between the names.
  * Errors     MethodNotSupported: libssh2 has none of them; InvalidRequestError:
  *            no such `method_type`; BadUseError: ciphers, MACs and compression
- *            are agreed on once, in the handshake.
+ *            are agreed on once, in the handshake; or that was begun.
  * Source     libssh2_session_method_pref(3)
  */
 s2_error *s2_session_method_pref(s2_session *s, int method_type,

@@ -579,11 +579,12 @@ supports(const char **algs, int count, const char *name, size_t len)
 static int
 method_pref_step(s2_op *op)
 {
+    s2_session *s = S2_SESSION(op);
     const char *from = op->b[0].p, **algs = NULL;
     char *known, *to;
     int count, rc;
 
-    if (S2_SESSION(op)->paired && op->n[0] >= LIBSSH2_METHOD_CRYPT_CS &&
+    if (s->paired && op->n[0] >= LIBSSH2_METHOD_CRYPT_CS &&
         op->n[0] <= LIBSSH2_METHOD_COMP_SC)
         return s2_op_fail(op, s2_handshake_made(op));
     count = libssh2_session_supported_algs(S2_RAW(op), (int)op->n[0], &algs);
@@ -606,6 +607,18 @@ method_pref_step(s2_op *op)
     if (!known)
         return s2_op_fail(op, &s2_no_memory);
     *to = '\0';
+    /* Amid the handshake libssh2 would agree by what it has not offered. */
+    if (s->paired && !s->shaken &&
+        (op->n[0] == LIBSSH2_METHOD_KEX ||
+         op->n[0] == LIBSSH2_METHOD_HOSTKEY)) {
+        const char *offered = s->prefs[op->n[0]];
+
+        rc = offered && !strcmp(offered, known)
+                 ? 0
+                 : s2_op_fail(op, s2_handshake_made(op));
+        free(known);
+        return rc;
+    }
     rc = to > known || !op->b[0].len
              ? libssh2_session_method_pref(S2_RAW(op), (int)op->n[0], known)
              : s2_op_fail(op, s2_error_new(S2_C_MethodNotSupported,
@@ -613,7 +626,7 @@ method_pref_step(s2_op *op)
                                            op->func, op->path,
                                            "libssh2 has none of these"));
     if (!rc && op->n[0] >= 0 && op->n[0] < S2_METHODS) {
-        char **kept = &S2_SESSION(op)->prefs[op->n[0]];
+        char **kept = &s->prefs[op->n[0]];
 
         free(*kept);
         *kept = known;
