@@ -386,11 +386,9 @@ write_room(s2_op *op, size_t given)
         op->r[1] = !whole;
     if (op->r[1])
         return given ? 0 : PACKET;
-    /* Amid an exchange of keys nothing of it is sent yet. */
-    if (given && op->r[2] == (int64_t)window)
-        return 0;
-    op->r[2] = (int64_t)window;
-    return whole * PACKET;
+    /* Once it would block it takes no more until an answer has come; nor is
+     * all that it has sent yet, amid an exchange of keys. */
+    return op->r[2] ? 0 : whole * PACKET;
 }
 
 /* libssh2 queues what it is given and answers as the server acknowledges: the
@@ -422,6 +420,7 @@ write_step(s2_op *op)
             op->r[0] = (int64_t)(op->done + left);
         n = libssh2_sftp_write(f->raw, (const char *)op->b[0].p + op->done,
                                left);
+        op->r[2] = n == LIBSSH2_ERROR_EAGAIN;
         if (n < 0)
             return (int)n;
         if (!n)

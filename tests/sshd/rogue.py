@@ -3,9 +3,10 @@
 
     rogue.py lies     prints every lie: STEP:LIE
 
-"SSH-2.0-STEP:LIE" asks for a lie; "SSH-2.0-none:none" for none, and
-"SSH-2.0-sftp:any" for liar.py's, by the path.  STEP is one of STEPS, what the server says in a conversation; LIE is a method of Lies
-below, or one of
+"SSH-2.0-STEP:LIE" asks for a lie; "SSH-2.0-none:none" for none,
+"SSH-2.0-sftp:any" for liar.py's, by the path, and "SSH-2.0-sftp:full" for a
+disk that is full.  STEP is one of STEPS, what the server says in a
+conversation; LIE is a method of Lies below, or one of
 
     fieldN_KIND       the N-th part of the message has another value, or a
                       length that lies
@@ -25,6 +26,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 
 import liar
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
@@ -368,6 +370,7 @@ class Peer(Lies):
         self.sent = self.taken = 0
         self.chan, self.raw, self.rounds = 0, b"", 0
         self.sftp, self.sftp_in, self.then = None, b"", None
+        self.writes = []
         self.unproved = False
 
     # --- bytes and packets ---
@@ -673,7 +676,8 @@ class Peer(Lies):
         kind, chan, _, _ = unpack(rest, "suuu")
         self.chan = chan
         if kind == b"session":
-            self.say("openok", 91, chan, 3, 1 << 21, 1 << 15)
+            window = 100_000 if self.lies_in("sftp", "full") else 1 << 21
+            self.say("openok", 91, chan, 3, window, 1 << 15)
         else:
             self.say("openfail", 92, chan, 2, b"nobody there", b"")
 
@@ -739,7 +743,9 @@ class Peer(Lies):
                 break
             body, self.sftp_in = self.sftp_in[4:4 + size], \
                 self.sftp_in[4 + size:]
-            if self.step == "sftp":
+            if self.lies_in("sftp", "full") and body[0] == liar.WRITE:
+                self.fill(struct.unpack(">I", body[1:5])[0])
+            elif self.step == "sftp":
                 try:
                     self.sftp.answer(body)
                 except SystemExit:
@@ -751,6 +757,21 @@ class Peer(Lies):
                 ident = struct.unpack(">I", body[1:5])[0]
                 self.say("sftpstatus", 5 + 4 + 8 + 7, 101, ident, 2,
                          b"not here"[:7], b"", inside=True)
+
+    def fill(self, ident):
+        """The first write is taken, and no other; answered once three are
+        there, after room for two more, and a little."""
+        self.writes.append(ident)
+        if len(self.writes) == 3:
+            for more in (60_000, 100, 100):
+                self.say("adjust", 93, self.chan, more)
+                time.sleep(0.05)
+            self.sftp.send(liar.status(self.writes[0]))
+            time.sleep(0.1)
+            for refused in self.writes[1:]:
+                self.sftp.send(liar.status(refused, 4))
+        elif len(self.writes) > 3:
+            self.sftp.send(liar.status(ident, 4))
 
 
 # What the second exchange of keys lists in place of the first's.
