@@ -369,35 +369,64 @@ s2_file_read(s2_file *f, void *dst, size_t cap, size_t *len)
 
 /* --- writing ------------------------------------------------------------- */
 
+/* What a write's r[] tells: how far libssh2 was given, whether by one packet at
+ * a time, for which the server had room, and whether it would block. */
+enum { GIVEN, ALONE, FITS, BLOCKS };
+
+static size_t
+write_window(const s2_op *op)
+{
+    s2_sftp *sftp = (s2_sftp *)op->self->parent;
+
+    return libssh2_channel_window_write_ex(libssh2_sftp_get_channel(sftp->raw),
+                                           NULL);
+}
+
 /* How much more libssh2 may be given, beside what is not acknowledged yet.
  * When the server refuses a write, libssh2 throws away what it has still to
  * send, half a packet as well, and the server takes what comes next for the
- * rest of it.  So a packet is begun only if it can be sent whole; or alone,
- * when no refusal can come before its end. */
+ * rest of it.  So packets are begun only if they can be sent whole, and leave
+ * room for a request behind them; or one alone, when no refusal can come before
+ * its end. */
 static size_t
 write_room(s2_op *op, size_t given)
 {
-    s2_sftp *sftp = (s2_sftp *)((s2_file *)op->self)->obj.parent;
-    LIBSSH2_CHANNEL *raw = libssh2_sftp_get_channel(sftp->raw);
-    size_t window = libssh2_channel_window_write_ex(raw, NULL);
-    size_t whole = window / (PACKET + PACKET_HEAD);
+    s2_sftp *sftp = (s2_sftp *)op->self->parent;
+    size_t whole = write_window(op) / (PACKET + PACKET_HEAD);
 
-    if (!given)
-        op->r[1] = !whole;
-    if (op->r[1])
+    if (!given) {
+        op->r[FITS] = whole > 0;
+        op->r[ALONE] = whole < 2 || sftp->packets != S2_WHOLE;
+    }
+    if (op->r[ALONE])
         return given ? 0 : PACKET;
     /* Once it would block it takes no more until an answer has come; nor is
      * all that it has sent yet, amid an exchange of keys. */
-    return op->r[2] ? 0 : whole * PACKET;
+    return op->r[BLOCKS] || !whole ? 0 : (whole - 1) * PACKET;
+}
+
+/* How large the server's packets may be is told by the first that fits its
+ * window: libssh2 sends no more of a larger one than its beginning at once. */
+static void
+learn_packets(s2_op *op, size_t given, ssize_t n)
+{
+    s2_sftp *sftp = (s2_sftp *)op->self->parent;
+
+    if (!op->r[ALONE] || !op->r[FITS] || sftp->packets == S2_PARTS)
+        return;
+    if (!n)
+        sftp->packets = S2_PARTS;
+    else if (given == PACKET)
+        sftp->packets = S2_WHOLE;
 }
 
 /* libssh2 queues what it is given and answers as the server acknowledges: the
- * same bytes are handed over again until then.  r[0] tells how far it got. */
+ * same bytes are handed over again until then. */
 static int
 write_step(s2_op *op)
 {
     s2_file *f = (s2_file *)op->self;
-    int rc = expect(op, false);
+    int rc = expect(op, false), parts = 0;
 
     if (rc)
         return rc;
@@ -407,8 +436,9 @@ write_step(s2_op *op)
         move_to(f, position(f));
     while (op->done < op->b[0].len) {
         size_t left = op->b[0].len - op->done;
-        size_t given =
-            op->r[0] > (int64_t)op->done ? (size_t)op->r[0] - op->done : 0;
+        size_t given = op->r[GIVEN] > (int64_t)op->done
+                           ? (size_t)op->r[GIVEN] - op->done
+                           : 0;
         size_t most = given + write_room(op, given);
         ssize_t n;
 
@@ -416,14 +446,16 @@ write_step(s2_op *op)
             most = SLICE;
         if (left > most)
             left = most;
-        if (op->r[0] < (int64_t)(op->done + left))
-            op->r[0] = (int64_t)(op->done + left);
+        if (op->r[GIVEN] < (int64_t)(op->done + left))
+            op->r[GIVEN] = (int64_t)(op->done + left);
         n = libssh2_sftp_write(f->raw, (const char *)op->b[0].p + op->done,
                                left);
-        op->r[2] = n == LIBSSH2_ERROR_EAGAIN;
+        op->r[BLOCKS] = n == LIBSSH2_ERROR_EAGAIN;
         if (n < 0)
             return (int)n;
-        if (!n)
+        learn_packets(op, left, n);
+        /* Part of a packet was sent, if there is a byte in it. */
+        if (!n && (!write_window(op) || ++parts > PACKET))
             return LIBSSH2_ERROR_EAGAIN;
         op->done += (size_t)n;
     }
@@ -435,8 +467,8 @@ write_park(s2_op *op)
 {
     op->b[0].p = (const char *)op->b[0].p + op->done;
     op->n[0] = (int64_t)(op->b[0].len - op->done);
-    op->b[0].len = (size_t)op->r[0] - op->done;
-    op->r[0] = (int64_t)op->b[0].len;
+    op->b[0].len = (size_t)op->r[GIVEN] - op->done;
+    op->r[GIVEN] = (int64_t)op->b[0].len;
 }
 
 s2_error *

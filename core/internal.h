@@ -480,11 +480,14 @@ struct s2_listener {
     s2_scope scope;
 };
 
+typedef enum { S2_UNKNOWN, S2_WHOLE, S2_PARTS } s2_packets;
+
 struct s2_sftp {
     s2_obj obj;
     LIBSSH2_SFTP *raw;
     s2_scope scope;
     unsigned children;    /* not yet given back */
+    s2_packets packets;   /* in which libssh2 sends what is written */
     struct s2_lane *idle; /* for the next job */
     unsigned lanes, most; /* the busy ones as well; 0: as many as may be */
     struct s2_job *told;  /* those with a lane that are in callbacks */

@@ -4,8 +4,8 @@
     rogue.py lies     prints every lie: STEP:LIE
 
 "SSH-2.0-STEP:LIE" asks for a lie; "SSH-2.0-none:none" for none,
-"SSH-2.0-sftp:any" for liar.py's, by the path, and "SSH-2.0-sftp:full" for a
-disk that is full.  STEP is one of STEPS, what the server says in a
+"SSH-2.0-sftp:any" for liar.py's, by the path, and sftp:full or sftp:small for
+a disk that is full behind a window, or packets, of that kind.  STEP is one of STEPS, what the server says in a
 conversation; LIE is a method of Lies below, or one of
 
     fieldN_KIND       the N-th part of the message has another value, or a
@@ -676,8 +676,9 @@ class Peer(Lies):
         kind, chan, _, _ = unpack(rest, "suuu")
         self.chan = chan
         if kind == b"session":
-            window = 100_000 if self.lies_in("sftp", "full") else 1 << 21
-            self.say("openok", 91, chan, 3, window, 1 << 15)
+            window = 130_000 if self.where == "sftp:full" else 1 << 21
+            most = 4096 if self.where == "sftp:small" else 1 << 15
+            self.say("openok", 91, chan, 3, window, most)
         else:
             self.say("openfail", 92, chan, 2, b"nobody there", b"")
 
@@ -743,7 +744,8 @@ class Peer(Lies):
                 break
             body, self.sftp_in = self.sftp_in[4:4 + size], \
                 self.sftp_in[4 + size:]
-            if self.lies_in("sftp", "full") and body[0] == liar.WRITE:
+            if self.lies_in("sftp", "full", "small") and \
+                    body[0] == liar.WRITE:
                 self.fill(struct.unpack(">I", body[1:5])[0])
             elif self.step == "sftp":
                 try:
@@ -759,19 +761,18 @@ class Peer(Lies):
                          b"not here"[:7], b"", inside=True)
 
     def fill(self, ident):
-        """The first write is taken, and no other; answered once three are
-        there, after room for two more, and a little."""
+        """Two writes are taken, and no other.  The second is answered once
+        three are there, after room for two more, and a little; if packets are
+        small, at once."""
         self.writes.append(ident)
-        if len(self.writes) == 3:
+        if len(self.writes) == 3 and self.lie == "full":
             for more in (60_000, 100, 100):
                 self.say("adjust", 93, self.chan, more)
                 time.sleep(0.05)
-            self.sftp.send(liar.status(self.writes[0]))
+            self.sftp.send(liar.status(self.writes[1]))
             time.sleep(0.1)
-            for refused in self.writes[1:]:
-                self.sftp.send(liar.status(refused, 4))
-        elif len(self.writes) > 3:
-            self.sftp.send(liar.status(ident, 4))
+        if len(self.writes) != 2 or self.lie == "small":
+            self.sftp.send(liar.status(ident, 4 * (len(self.writes) > 2)))
 
 
 # What the second exchange of keys lists in place of the first's.
