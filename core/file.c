@@ -13,7 +13,9 @@
 
 enum {
     PACKET = 30000,         /* bytes that libssh2 writes in a packet, */
-    PACKET_HEAD = 25 + 256, /* and what stands before them */
+    PACKET_HEAD = 25 + 256, /* and what stands before them; */
+    REQUEST = 4352,         /* another request, with a path */
+    LITTLE = 8192,          /* of a window: it is used up */
     SLICE = 4 << 20,        /* as much as one call keeps in flight */
     ONCE_MORE = 4096,       /* is this the end? */
     NAME_CAP = 65536,  /* a longer name would lose the rest of its packet */
@@ -370,7 +372,7 @@ s2_file_read(s2_file *f, void *dst, size_t cap, size_t *len)
 /* --- writing ------------------------------------------------------------- */
 
 /* What a write's r[] tells: how far libssh2 was given, whether by one packet at
- * a time, for which the server had room, and whether it would block. */
+ * a time, if the window had room for that one, and whether it would block. */
 enum { GIVEN, ALONE, FITS, BLOCKS };
 
 static size_t
@@ -385,38 +387,42 @@ write_window(const s2_op *op)
 /* How much more libssh2 may be given, beside what is not acknowledged yet.
  * When the server refuses a write, libssh2 throws away what it has still to
  * send, half a packet as well, and the server takes what comes next for the
- * rest of it.  So packets are begun only if they can be sent whole, and leave
- * room for a request behind them; or one alone, when no refusal can come before
- * its end. */
+ * rest of it.  Nor does it send the rest of another request.  So packets are
+ * begun only if they can be sent whole, and a request behind them; or one
+ * alone, when no refusal can come before its end. */
 static size_t
 write_room(s2_op *op, size_t given)
 {
     s2_sftp *sftp = (s2_sftp *)op->self->parent;
-    size_t whole = write_window(op) / (PACKET + PACKET_HEAD);
+    size_t window = write_window(op);
+    size_t bytes = window < LITTLE ? 0 : window - REQUEST;
+    size_t whole = bytes / (PACKET + PACKET_HEAD);
 
     if (!given) {
-        op->r[FITS] = whole > 0;
-        op->r[ALONE] = whole < 2 || sftp->packets != S2_WHOLE;
+        op->r[FITS] = bytes > 0;
+        op->r[ALONE] = !whole || sftp->packets != S2_WHOLE;
     }
     if (op->r[ALONE])
-        return given ? 0 : PACKET;
-    /* Once it would block it takes no more until an answer has come; nor is
-     * all that it has sent yet, amid an exchange of keys. */
-    return op->r[BLOCKS] || !whole ? 0 : (whole - 1) * PACKET;
+        return given ? 0 : bytes && !whole ? bytes - PACKET_HEAD : PACKET;
+    /* Once it would block it takes no more until an answer has come; nor has
+     * all that it was given been sent, amid an exchange of keys. */
+    return op->r[BLOCKS] ? 0 : whole * PACKET;
 }
 
-/* How large the server's packets may be is told by the first that fits its
- * window: libssh2 sends no more of a larger one than its beginning at once. */
+/* Whether the server's packets are large enough for a write is told by the
+ * first that its window has room for: else it is sent in parts. */
 static void
-learn_packets(s2_op *op, size_t given, ssize_t n)
+learn_packets(s2_op *op, size_t offered, ssize_t n)
 {
     s2_sftp *sftp = (s2_sftp *)op->self->parent;
 
-    if (!op->r[ALONE] || !op->r[FITS] || sftp->packets == S2_PARTS)
+    if (!op->r[ALONE] && !n)
+        op->r[ALONE] = true;
+    else if (!op->r[ALONE] || !op->r[FITS] || sftp->packets == S2_PARTS)
         return;
     if (!n)
         sftp->packets = S2_PARTS;
-    else if (given == PACKET)
+    else if (offered == PACKET)
         sftp->packets = S2_WHOLE;
 }
 
@@ -426,7 +432,7 @@ static int
 write_step(s2_op *op)
 {
     s2_file *f = (s2_file *)op->self;
-    int rc = expect(op, false), parts = 0;
+    int rc = expect(op, false);
 
     if (rc)
         return rc;
@@ -454,9 +460,10 @@ write_step(s2_op *op)
         if (n < 0)
             return (int)n;
         learn_packets(op, left, n);
-        /* Part of a packet was sent, if there is a byte in it. */
-        if (!n && (!write_window(op) || ++parts > PACKET))
+        if (!n) {
+            op->more = write_window(op) > 0;
             return LIBSSH2_ERROR_EAGAIN;
+        }
         op->done += (size_t)n;
     }
     return 0;

@@ -7,9 +7,8 @@ is lost in it.
 RUNTIME is the sanitizer's library, for interpreters that were built without.
 They lose memory of their own at their end, of which no account is taken: a
 leak counts where a function of ours, or of libssh2, is in its stack.  What
-else the sanitizer has to say is printed, and fails.  Now and then it cannot
-look at a process, when it fails itself: those are counted, and fail only where
-there is no other.
+else the sanitizer has to say is printed, and fails.  Now and then it fails
+itself, and cannot look at a process: that may be one, and is counted.
 """
 import os
 import re
@@ -28,7 +27,7 @@ BLIND = "LeakSanitizer has encountered a fatal error"
 
 def split(text):
     """What is said, report by report; a leak begins by its kind."""
-    for part in re.split(r"\n\n+|\n(?======|Tracer caught)", text):
+    for part in re.split(r"\n\n+|\n(?======|Tracer caught|==\d+==Leak)", text):
         if part.strip("=\n "):
             yield part
 
@@ -36,7 +35,7 @@ def split(text):
 def counts(part):
     """Whether a part of a report is to be told."""
     if BLIND in part or re.match(r"SUMMARY|=+\n==\d+==ERROR: LeakSanitizer|"
-                                 "Objects leaked", part.strip()):
+                                 "Objects leaked|Tracer caught", part.strip()):
         return False
     if not re.match(r"\s*(Direct|Indirect) leak of", part):
         return True
@@ -61,8 +60,7 @@ def main(runtime, *command):
         print(part, file=sys.stderr)
     print(f"# {len(logs) - blind} processes lost memory; {len(told)} reports "
           f"are of ours; {blind} could not be looked at", flush=True)
-    return status if status else 1 if told or blind and blind == len(logs) \
-        else 0
+    return status if status else 1 if told or blind > 1 else 0
 
 
 if __name__ == "__main__":

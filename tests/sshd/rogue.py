@@ -3,10 +3,10 @@
 
     rogue.py lies     prints every lie: STEP:LIE
 
-"SSH-2.0-STEP:LIE" asks for a lie; "SSH-2.0-none:none" for none,
-"SSH-2.0-sftp:any" for liar.py's, by the path, and sftp:full or sftp:small for
-a disk that is full behind a window, or packets, of that kind.  STEP is one of STEPS, what the server says in a
-conversation; LIE is a method of Lies below, or one of
+"SSH-2.0-STEP:LIE" asks for a lie; none:none for none, sftp:any for liar.py's,
+by the path, sftp:full for a disk that is full, behind a window that grows, and
+sftp:small for one behind small packets.  STEP is one of STEPS, what the server
+says in a conversation; LIE is a method of Lies below, or one of
 
     fieldN_KIND       the N-th part of the message has another value, or a
                       length that lies
