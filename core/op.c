@@ -762,14 +762,15 @@ house_keeping(s2_session *s)
         wake_readers(s);
 }
 
-/* libssh2 waits for an answer even then; but its own end comes. */
+/* libssh2 waits for an answer even then; but its own end comes, and so does the
+ * answer to the opening of another channel, amid which it must not be left. */
 static bool
 ended_sftp(const s2_op *op)
 {
     s2_sftp *sftp = sftp_of(op->self);
     bool ends = (op->flags & S2_CLOSES) && op->self->type == &s2_sftp_type;
 
-    return sftp && !ends && sftp->raw &&
+    return sftp && !ends && op->scope != &S2_SESSION(op)->scope && sftp->raw &&
            libssh2_channel_eof(libssh2_sftp_get_channel(sftp->raw)) == 1;
 }
 

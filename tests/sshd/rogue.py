@@ -5,8 +5,9 @@
 
 "SSH-2.0-STEP:LIE" asks for a lie; none:none for none, sftp:any for liar.py's,
 by the path, sftp:full for a disk that is full, behind a window that grows, and
-sftp:small for one behind small packets.  STEP is one of STEPS, what the server
-says in a conversation; LIE is a method of Lies below, or one of
+sftp:small for one behind small packets, and sftp:ends for SFTP that ends when
+another channel is opened.  STEP is one of STEPS, what the server says in a
+conversation; LIE is a method of Lies below, or one of
 
     fieldN_KIND       the N-th part of the message has another value, or a
                       length that lies
@@ -676,6 +677,11 @@ class Peer(Lies):
         kind, chan, _, _ = unpack(rest, "suuu")
         self.chan = chan
         if kind == b"session":
+            if self.where == "sftp:ends" and self.sftp:
+                self.say("eof", 96, self.first)
+                self.say("close", 97, self.first)
+                time.sleep(0.1)
+            self.first = chan
             window = 130_000 if self.where == "sftp:full" else 1 << 21
             most = 4096 if self.where == "sftp:small" else 1 << 15
             self.say("openok", 91, chan, 3, window, most)
