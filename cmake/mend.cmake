@@ -153,6 +153,38 @@ function(ssh2_mend_source source)
         EVP_CIPHER_CTX_free(*h);
 \\0")
 
+    # The version of an SFTP server that has ended already is waited for without
+    # end. What that channel was is given back by a call that only seems to block.
+    ssh2_mend(${source}/src/sftp.c
+        "(packet_header_len\\);\n *if\\(rc == LIBSSH2_ERROR_EAGAIN\\)\n[^\n]*\n)( *else if\\(rc < 0)"
+        "\\1            else if(rc == 0 && channel->remote.eof)
+                return _libssh2_error(session, LIBSSH2_ERROR_CHANNEL_CLOSED,
+                                      \"the server has ended SFTP\");
+\\2")
+    ssh2_mend(${source}/src/sftp.c
+        "\"Timeout waiting for response from SFTP subsystem\""
+        "\"no version came from the SFTP subsystem\"")
+    ssh2_mend(${source}/src/sftp.c
+        "(sftpInit_sftp = NULL;\n *}\n *session->sftpInit_state = libssh2_NB_state_idle;\n *)return NULL;"
+        "\\1return sftp_init(session);")
+
+    # A flush that waits for the end of a key exchange takes what it flushed off
+    # the window each time it is tried.
+    ssh2_mend(${source}/src/channel.c
+        "(channel->flush_state = libssh2_NB_state_created;\n)( *}\n)(\n *channel->read_avail -=[^;]*;[^;]*;\n)"
+        "\\1\\3\\2")
+
+    # A widening of the window that waits for it is reckoned with what the next
+    # reader would widen it by.
+    ssh2_mend(${source}/src/channel.c
+        "(channel->adjust_state = libssh2_NB_state_created;\n *})(\n)"
+        "\\1
+    else
+        adjustment = _libssh2_ntohu32(&channel->adjust_adjust[5]);\\2")
+    ssh2_mend(${source}/src/channel.c
+        "\\(channel->read_state == libssh2_NB_state_jump1\\) \\|\\|"
+        "(channel->adjust_state != libssh2_NB_state_idle) ||")
+
     # The "none" cipher, which is compiled for fuzzing alone, was forgotten when
     # ciphers got a length and a function more.
     ssh2_mend(${source}/src/crypt.c "(NULL,)(\n *crypt_none_crypt,)"

@@ -261,6 +261,10 @@ write_step(s2_op *op)
 
     if (scp && (rc = s2_scp_may_write(op, scp)))
         return rc;
+    /* A packet that waited for the end of a key exchange is not gone on with:
+     * nor is any other then. */
+    if (s2_closed_by_peer(op, S2_CHANNEL(op)))
+        return peer_closed(op);
     while (op->done < op->b[0].len) {
         ssize_t n;
 
@@ -349,7 +353,7 @@ s2_error *
 s2_channel_flush(s2_channel *ch, int stream_id, int *result)
 {
     s2_op op = S2_OP(ch, flush_step, "libssh2_channel_flush_ex", &ch->reading,
-                     S2_SAME_SELF | S2_AFTER_END | S2_AFTER_CLOSE);
+                     S2_AFTER_END | S2_AFTER_CLOSE);
     s2_error *err;
 
     op.n[0] = stream_id;

@@ -37,7 +37,8 @@ file_finish(s2_obj *obj)
 
     if (!f->raw)
         return 0;
-    rc = libssh2_sftp_close_handle(f->raw);
+    /* Nothing is asked of one that has ended: libssh2 may be amid a request. */
+    rc = sftp->ended ? 0 : libssh2_sftp_close_handle(f->raw);
     if (rc != LIBSSH2_ERROR_EAGAIN) {
         f->raw = NULL;
         sftp->children--;

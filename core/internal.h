@@ -487,6 +487,7 @@ struct s2_sftp {
     LIBSSH2_SFTP *raw;
     s2_scope scope;
     unsigned children;    /* not yet given back */
+    bool ended;           /* by the server, perhaps amid a request */
     s2_packets packets;   /* of the server's: does a write fit in? */
     struct s2_lane *idle; /* for the next job */
     unsigned lanes, most; /* the busy ones as well; 0: as many as may be */

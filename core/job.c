@@ -113,21 +113,31 @@ in_callback(s2_op *op, s2_job *j, bool is)
     if (*at)
         *at = j->outer;
     if (is) {
+        j->stuck = false;
         j->caller = S2_SESSION(op)->caller;
         j->outer = sftp_of(op)->told;
         sftp_of(op)->told = j;
     }
 }
 
-/* Are all lanes those of its own caller, who made it from their callbacks? */
+/* Its caller waits for a lane, or no longer, in callbacks of those. */
+static void
+stick(s2_op *op, bool is)
+{
+    for (s2_job *j = sftp_of(op)->told; j; j = j->outer)
+        if (j->caller == S2_SESSION(op)->caller)
+            j->stuck = is;
+}
+
+/* Is every lane one that is given back only once another is to be had? */
 static bool
 waits_for_itself(s2_op *op)
 {
-    unsigned own = 0;
+    unsigned stuck = 0;
 
     for (const s2_job *j = sftp_of(op)->told; j; j = j->outer)
-        own += j->caller == S2_SESSION(op)->caller;
-    return own == sftp_of(op)->lanes;
+        stuck += j->stuck;
+    return stuck == sftp_of(op)->lanes;
 }
 
 static void
@@ -289,7 +299,7 @@ end(s2_op *op, s2_job *j)
 {
     s2_error *err = j->failed;
 
-    if (err && j->lane && j->lane->flying) {
+    if (err && j->lane && (j->lane->flying || j->lane->ended)) {
         s2_lane_forget(j->lane);
         j->undo(j);
     }
@@ -313,12 +323,15 @@ run_step(s2_op *op)
             j->want = S2_LANE;
             return 0;
         }
-        if (waits_for_itself(op))
+        stick(op, true);
+        if (waits_for_itself(op)) {
+            stick(op, false);
             return s2_op_fail(
                 op, s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE,
                                  op->func, op->path,
                                  "the transfers from whose callbacks it is "
                                  "made have all channels that there may be"));
+        }
         /* What was begun without blocking, and left, is not gone on with. */
         if (atomic_load(&S2_SESSION(op)->blocking) && S2_SESSION(op)->owed) {
             s2_owed_drop(S2_SESSION(op), op->self);
@@ -327,6 +340,7 @@ run_step(s2_op *op)
         op->why = ": other transfers of this SFTP are not over";
         return LIBSSH2_ERROR_EAGAIN;
     }
+    stick(op, false);
     for (;;) {
         unsigned before = j->lane->flying;
         int turned = s2_lane_turn(op, j->lane), worked;

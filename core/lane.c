@@ -274,6 +274,9 @@ greeting(s2_op *op, s2_lane *l, cursor c)
     if (tells)
         s2_ask(l, FXP_EXTENDED, limits, sizeof limits - 1, 0, on_limits, l, 0);
     l->greeted = true;
+    /* What nobody reads would fill the window. */
+    libssh2_channel_handle_extended_data2(l->talk.raw,
+                                          LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE);
     return 0;
 }
 
@@ -339,7 +342,7 @@ typedef struct leaving {
     s2_obj obj;
     s2_lane *lane;
     bool hears;
-    int64_t until; /* ms */
+    int64_t tried, until; /* ms */
 } leaving;
 
 /* Answers, of no account. */
@@ -385,10 +388,23 @@ static int
 leaving_finish(s2_obj *obj)
 {
     leaving *last = (leaving *)obj;
+    s2_lane *l = last->lane;
+    size_t start = l->out_start;
+    unsigned flying = l->flying;
+    int64_t now = s2_now();
 
-    if (last->hears && s2_now() < last->until && last_words(last->lane))
-        return LIBSSH2_ERROR_EAGAIN;
-    return libssh2_channel_free(last->lane->talk.raw);
+    if (last->hears && last_words(l)) {
+        /* It counts from when it was last got on with; nor is it the server's
+         * fault that nobody has tried. */
+        if (l->out_start != start || l->flying != flying ||
+            now - last->tried > LAST_WORDS / 2)
+            last->until = now + LAST_WORDS;
+        last->tried = now;
+        if (now < last->until)
+            return LIBSSH2_ERROR_EAGAIN;
+    }
+    last->hears = false;
+    return libssh2_channel_free(l->talk.raw);
 }
 
 static void
@@ -411,7 +427,8 @@ s2_lane_drop(s2_op *op, s2_lane *l, bool hears)
                     s2_obj_new(&leaving_type, sizeof *last, S2_SESSION(op)))) {
         last->lane = l;
         last->hears = hears && last_words(l);
-        last->until = s2_now() + LAST_WORDS;
+        last->tried = s2_now();
+        last->until = last->tried + LAST_WORDS;
         s2_release(last);
     } else {
         s2_session_end(S2_SESSION(op), &s2_no_memory); /* which frees all */

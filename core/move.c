@@ -127,11 +127,9 @@ is_off(const s2_move *m)
 /* --- names --------------------------------------------------------------- */
 
 static uint64_t
-hash(const char *text)
+hash(uint64_t h, const char *text)
 {
-    uint64_t h = 14695981039346656037u; /* FNV-1a */
-
-    for (; *text; text++)
+    for (; *text; text++) /* FNV-1a */
         h = (h ^ (unsigned char)*text) * 1099511628211u;
     return h;
 }
@@ -146,15 +144,17 @@ is_version(const s2_attrs *source)
 }
 
 /* A name beside `path` for as long as it is not whole: where it is to be
- * resumed the same each time for that version of the source, else one of its
- * own.  NULL: no memory. */
+ * resumed the same each time for that version of the source, as far as it is
+ * `named`, else one of its own.  NULL: no memory. */
 static char *
-beside(const char *path, bool resume, const s2_attrs *source)
+beside(const char *path, bool resume, const char *named, const s2_attrs *source)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     size_t folder = (size_t)(name - path), len = strlen(name), cap;
     char tail[48], *made;
-    uint64_t n = hash(name) + source->filesize * 1099511628211u + source->mtime;
+    uint64_t n = hash(hash(14695981039346656037u, name), named ? named : "");
+
+    n += source->filesize * 1099511628211u + source->mtime;
 
     if (!resume && RAND_bytes((unsigned char *)&n, sizeof n) != 1)
         return NULL;
@@ -347,7 +347,7 @@ open_here(s2_op *op, s2_move *m)
         mode = (m->there.permissions & MODE) | 0600;
 
     if (!direct && !m->local_temp &&
-        !(m->local_temp = beside(m->local, resume, &m->attrs))) {
+        !(m->local_temp = beside(m->local, resume, m->remote, &m->attrs))) {
         fail(m, &s2_no_memory);
         return false;
     }
@@ -1171,7 +1171,7 @@ begin_put(s2_move *m)
 {
     if (!(m->options & S2_DIRECT) && !m->remote_temp &&
         !(m->remote_temp =
-              beside(m->remote, m->options & S2_RESUME, &m->attrs))) {
+              beside(m->remote, m->options & S2_RESUME, m->local, &m->attrs))) {
         fail(m, &s2_no_memory);
         return false;
     }

@@ -775,6 +775,13 @@ ended_sftp(const s2_op *op)
 }
 
 static s2_error *
+sftp_is_over(const s2_op *op)
+{
+    return s2_error_new(S2_C_ChannelClosedError, LIBSSH2_ERROR_CHANNEL_CLOSED,
+                        op->func, about(op), "the server has ended SFTP");
+}
+
+static s2_error *
 too_much(const s2_op *op)
 {
     return s2_error_new(S2_C_AllocError, LIBSSH2_ERROR_ALLOC, op->func, NULL,
@@ -795,12 +802,16 @@ static int
 try_step(s2_session *s, s2_op *op)
 {
     uint64_t received = s->wire.received;
+    s2_sftp *sftp = sftp_of(op->self);
     int rc;
 
     op->wait_fd = -1;
     op->wait_ms = 0;
     op->more = false;
     op->why = NULL;
+    if (sftp && sftp->ended && op->scope == &sftp->scope &&
+        !(op->flags & S2_CLOSES))
+        return s2_op_fail(op, sftp_is_over(op));
     op->idle = op->flags & S2_STATELESS;
     s2_alloc_fresh(&s->alloc);
     s->wire.vain = 0;
@@ -825,10 +836,8 @@ try_step(s2_session *s, s2_op *op)
                                        LIBSSH2_ERROR_CHANNEL_CLOSED, op->func,
                                        about(op), "ended amid an answer"));
     } else if (rc == LIBSSH2_ERROR_EAGAIN && ended_sftp(op)) {
-        return s2_op_fail(op,
-                          s2_error_new(S2_C_ChannelClosedError,
-                                       LIBSSH2_ERROR_CHANNEL_CLOSED, op->func,
-                                       about(op), "the server has ended SFTP"));
+        sftp->ended = true;
+        return s2_op_fail(op, sftp_is_over(op));
     } else if (s->alloc.failed && !s->dead) {
         s2_session_end(s, s->alloc.full ? too_much(op) : &s2_no_memory);
         if (s->alloc.full)

@@ -311,7 +311,8 @@ int s2_session_fileno(s2_session *s);
 /*
  * Let calls wait for their end, or answer that they would block.
  *
- * A call that would block is to be repeated with the same arguments.
+ * A call that would block is to be repeated with the same arguments: objects
+ * and descriptors to read from or write to are taken for the same.
  *
  * Source     libssh2_session_set_blocking(3)
  */

@@ -15,11 +15,13 @@ sftp_finish(s2_obj *obj)
     s2_sftp *sftp = (s2_sftp *)obj;
     int rc = s2_lanes_finish(sftp);
 
+    /* What was left of a file's is finished before the file is given back. */
+    if (sftp->raw && sftp->children)
+        return LIBSSH2_ERROR_EAGAIN;
     s2_record_drop(&sftp->scope);
-    if (rc == LIBSSH2_ERROR_EAGAIN || !sftp->raw)
-        return rc;
-    return sftp->children ? LIBSSH2_ERROR_EAGAIN
-                          : libssh2_sftp_shutdown(sftp->raw);
+    return rc == LIBSSH2_ERROR_EAGAIN || !sftp->raw
+               ? rc
+               : libssh2_sftp_shutdown(sftp->raw);
 }
 
 const s2_type s2_sftp_type = {"SFTP session", sftp_finish, NULL, 1};

@@ -128,6 +128,30 @@ class TestTransfers(unittest.TestCase):
         self.assertEqual(len(deep), 4)  # an SFTP's own channels
         self.assertEqual(self.sftp.get(self.there, self.here), len(DATA))
 
+    def test_callbacks_never_wait_for_each_other(self):
+        errors, met = [], threading.Barrier(4)
+
+        class Sink(io.BytesIO):
+            def write(inner, data):
+                if not inner.tell():
+                    met.wait()  # all channels are taken
+                    self.sftp.get(self.there, io.BytesIO())
+                return super().write(data)
+
+        def get():
+            try:
+                self.sftp.get(self.there, Sink())
+            except BadUseError as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=get) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertTrue(1 <= len(errors) <= 3, errors)
+        self.assertEqual(self.sftp.get(self.there, self.here), len(DATA))
+
     def test_progress_is_told_ten_times_a_second_at_most(self):
         calls = []
         start = time.monotonic()

@@ -73,6 +73,27 @@ class TestTransfers < Minitest::Test
     assert_equal DATA.bytesize, @sftp.get(@there, @here)
   end
 
+  def test_callbacks_never_wait_for_each_other
+    met, errors = Queue.new, Queue.new
+    threads = Array.new(4) do
+      Thread.new do
+        inner = nil
+        @sftp.get(@there, StringIO.new) do
+          next if inner
+
+          met << true
+          sleep 0.001 until met.size == 4 # all channels are taken
+          inner = @sftp.get(@there, StringIO.new)
+        end
+      rescue SSH2::BadUseError => e
+        errors << e
+      end
+    end
+    threads.each(&:join)
+    assert_includes 1..3, errors.size
+    assert_equal DATA.bytesize, @sftp.get(@there, @here)
+  end
+
   def test_paths_and_objects_of_all_sorts
     assert_equal DATA.bytesize, @sftp.get(@there, Pathname(@here))
     assert_equal DATA, File.binread(@here)

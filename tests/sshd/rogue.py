@@ -5,8 +5,8 @@
 
 "SSH-2.0-STEP:LIE" asks for a lie; none:none for none, sftp:any for liar.py's,
 by the path, sftp:full for a disk that is full, behind a window that grows, and
-sftp:small for one behind small packets, and sftp:ends for SFTP that ends when
-another channel is opened.  STEP is one of STEPS, what the server says in a
+sftp:small for one behind small packets, sftp:ends for SFTP that ends when
+another channel is opened, and sftp:empty for SFTP that ends at once.  STEP is one of STEPS, what the server says in a
 conversation; LIE is a method of Lies below, or one of
 
     fieldN_KIND       the N-th part of the message has another value, or a
@@ -711,6 +711,9 @@ class Peer(Lies):
         elif name == b"x11-req":
             self.say("x11open", 90, b"x11", 9, 1 << 21, 1 << 15, b"127.0.0.1",
                      6000)
+        elif self.where == "sftp:empty":
+            self.say("eof", 96, self.chan)
+            self.say("close", 97, self.chan)
         elif name == b"subsystem":
             self.sftp, self.sftp_in = liar.Server(), b""
             self.sftp.send = self.sftp_says
