@@ -516,41 +516,49 @@ stop_and_go(void *arg)
 
 /* --- the end ------------------------------------------------------------- */
 
+/* Are these bytes what was written from write i on?  How much there is of one
+ * that was abandoned is not known: all that may be is tried, most first. */
+static bool
+is_written(const worker *w, int i, const unsigned char *at, size_t left)
+{
+    for (; i < w->writes; i++) {
+        size_t n = 0, least = w->wrote[i].done;
+
+        while (n < left && n < w->wrote[i].len &&
+               at[n] == byte_at(w->number, i, n))
+            n++;
+        if (w->wrote[i].whole)
+            least = w->wrote[i].len;
+        if (n < least)
+            return false;
+        for (; n > least; n--)
+            if (is_written(w, i + 1, at + n, left - n))
+                return true;
+        at += n;
+        left -= n;
+    }
+    return !left;
+}
+
 static void
 check_file(worker *w)
 {
     FILE *f = fopen(w->path, "rb");
-    int c = fgetc(f);
+    unsigned char *bytes;
+    size_t len;
 
-    for (int i = 0; i < w->writes; i++) {
-        size_t n = 0;
-
-        while (c != EOF && n < w->wrote[i].len &&
-               (unsigned char)c == byte_at(w->number, i, n)) {
-            n++;
-            c = fgetc(f);
-            if (n >= w->wrote[i].done && !w->wrote[i].whole && c != EOF &&
-                i + 1 < w->writes &&
-                (unsigned char)c == byte_at(w->number, i + 1, 0) &&
-                (n == w->wrote[i].len ||
-                 (unsigned char)c != byte_at(w->number, i, n)))
-                break;
-        }
-        if (n < w->wrote[i].done ||
-            (w->wrote[i].whole && n != w->wrote[i].len)) {
-            fprintf(stderr,
-                    "thread %d: write %d of %zu: %zu in the file, "
-                    "%zu reported\n",
-                    w->number, i, w->wrote[i].len, n, w->wrote[i].done);
-            w->wrong++;
-            break;
-        }
-    }
-    if (c != EOF && !w->wrong) {
-        fprintf(stderr, "thread %d: bytes in the file that nobody wrote\n",
-                w->number);
+    fseek(f, 0, SEEK_END);
+    len = (size_t)ftell(f);
+    rewind(f);
+    bytes = malloc(len + 1);
+    if (!bytes || fread(bytes, 1, len, f) != len ||
+        !is_written(w, 0, bytes, len)) {
+        fprintf(stderr,
+                "thread %d: the file of %zu bytes is not what was written\n",
+                w->number, len);
         w->wrong++;
     }
+    free(bytes);
     fclose(f);
 }
 
