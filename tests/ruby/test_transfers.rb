@@ -231,6 +231,15 @@ class TestTransfers < Minitest::Test
   end
 
   # Pathname#write would make the file anew for each piece.
+  def test_what_is_no_descriptor_is_told_so_and_loses_nothing
+    channel = @session.open_session
+    channel.execute("echo abc")
+    assert_equal "a", channel.getc
+    error = assert_raises(SSH2::FileError) { channel.pump(99_999) }
+    assert_equal Errno::EBADF::Errno, error.errno
+    assert_equal "bc\n", channel.read
+  end
+
   def test_a_path_is_nothing_to_pump_to
     channel = run_command(@session, "seq 3")
     error = assert_raises(TypeError) { channel.pump(Pathname(@here)) }

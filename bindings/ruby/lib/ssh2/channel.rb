@@ -146,9 +146,15 @@ module SSH2
       ending(to, prefix) { |object| writer(object) }
     end
 
-    # An IO of a caller's descriptor, which keeps nothing back from it.
+    # An IO of a caller's descriptor, which keeps nothing back from it. Of what
+    # is none the same is told as by the core, which sees it later.
     def descriptor(number)
       IO.for_fd(number, autoclose: false).tap { |io| io.sync = true }
+    rescue Errno::EBADF => e
+      error = FileError.new("pump: #{e.message}")
+      { code: LIBSSH2_ERROR_FILE, func: "pump", errno: e.errno }
+        .each { |name, value| error.instance_variable_set("@#{name}", value) }
+      raise error
     end
 
     # What was read ahead goes first, and stays where it cannot be written.
