@@ -417,14 +417,14 @@ learn_packets(s2_op *op, size_t offered, ssize_t n)
 {
     s2_sftp *sftp = (s2_sftp *)op->self->parent;
 
-    if (!op->r[ALONE] && !n)
-        op->r[ALONE] = true;
-    else if (!op->r[ALONE] || !op->r[FITS] || sftp->packets == S2_PARTS)
+    if (!op->r[FITS])
         return;
-    if (!n)
+    if (!n) {
         sftp->packets = S2_PARTS;
-    else if (offered == PACKET)
+        op->r[ALONE] = true;
+    } else if (offered == PACKET && sftp->packets == S2_UNKNOWN) {
         sftp->packets = S2_WHOLE;
+    }
 }
 
 /* libssh2 queues what it is given and answers as the server acknowledges: the

@@ -230,7 +230,6 @@ class TestTransfers < Minitest::Test
     end
   end
 
-  # Pathname#write would make the file anew for each piece.
   def test_what_is_no_descriptor_is_told_so_and_loses_nothing
     channel = @session.open_session
     channel.execute("echo abc")
@@ -240,6 +239,7 @@ class TestTransfers < Minitest::Test
     assert_equal "bc\n", channel.read
   end
 
+  # Pathname#write would make the file anew for each piece.
   def test_a_path_is_nothing_to_pump_to
     channel = run_command(@session, "seq 3")
     error = assert_raises(TypeError) { channel.pump(Pathname(@here)) }

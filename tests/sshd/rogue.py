@@ -4,10 +4,11 @@
     rogue.py lies     prints every lie: STEP:LIE
 
 "SSH-2.0-STEP:LIE" asks for a lie; none:none for none, sftp:any for liar.py's,
-by the path, sftp:full for a disk that is full, behind a window that grows, and
-sftp:small for one behind small packets, sftp:ends for SFTP that ends when
-another channel is opened, and sftp:empty for SFTP that ends at once.  STEP is one of STEPS, what the server says in a
-conversation; LIE is a method of Lies below, or one of
+by the path; sftp:full for a disk that is full, behind a window that grows, and
+sftp:small for one behind small packets; sftp:ends for SFTP that ends when
+another channel is opened, sftp:empty for one that ends at once.  STEP is one of
+STEPS, what the server says in a conversation; LIE is a method of Lies below, or
+one of
 
     fieldN_KIND       the N-th part of the message has another value, or a
                       length that lies
