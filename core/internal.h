@@ -262,6 +262,8 @@ struct s2_op {
     void (*settle)(struct s2_op *op, int rc);
     /* What stays of the arguments in the copy that is left behind. */
     void (*park)(struct s2_op *op);
+    /* Of the same arguments: is this what was left, once more?  NULL: it is. */
+    bool (*same)(const struct s2_op *left, const struct s2_op *op);
     /* For s2_op_make(): the object of the handle in state; NULL: no memory. */
     void *(*make)(struct s2_op *op);
     const char *func;

@@ -326,7 +326,8 @@ same_call(const s2_op *left, const s2_op *op)
             (left->b[i].len &&
              memcmp(left->b[i].p, op->b[i].p, left->b[i].len)))
             return false;
-    return !memcmp(left->n, op->n, sizeof op->n);
+    return !memcmp(left->n, op->n, sizeof op->n) &&
+           (!op->same || op->same(left, op));
 }
 
 /* --- errors -------------------------------------------------------------- */

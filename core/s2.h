@@ -311,8 +311,7 @@ int s2_session_fileno(s2_session *s);
 /*
  * Let calls wait for their end, or answer that they would block.
  *
- * A call that would block is to be repeated with the same arguments: objects
- * and descriptors to read from or write to are taken for the same.
+ * A call that would block is to be repeated with the same arguments.
  *
  * Source     libssh2_session_set_blocking(3)
  */
@@ -1248,7 +1247,8 @@ s2_error *s2_sftp_get_channel(s2_sftp *sftp, s2_channel **out);
  * four go on at the same time, others wait.
  *
  * Units      one of `local`, a path, `fd`, a descriptor, and `object`, which is
- *            called with bytes.  `progress` is called with the bytes that have
+ *            called with bytes, and by whose `object_id` a call that is made
+ *            again is known.  `progress` is called with the bytes that have
  *            come and, as far as it is known, how many there are, at most ten
  *            times a second; what it raises ends the transfer.  `resume`: go on
  *            with what an earlier transfer that was to be resumed as well has
@@ -1268,8 +1268,9 @@ s2_error *s2_sftp_get_channel(s2_sftp *sftp, s2_channel **out);
  */
 s2_error *s2_sftp_get(s2_sftp *sftp, const char *remote, const char *local,
                       int fd, s2_call_fn object, void *object_ctx,
-                      s2_call_fn progress, void *progress_ctx, bool resume,
-                      bool temporary, bool preserve, uint64_t *result);
+                      uint64_t object_id, s2_call_fn progress,
+                      void *progress_ctx, bool resume, bool temporary,
+                      bool preserve, uint64_t *result);
 /*
  * Put a file; as get(), the other way.
  *
@@ -1291,8 +1292,9 @@ s2_error *s2_sftp_get(s2_sftp *sftp, const char *remote, const char *local,
  */
 s2_error *s2_sftp_put(s2_sftp *sftp, const char *local, const char *remote,
                       int fd, s2_call_fn object, void *object_ctx,
-                      s2_call_fn progress, void *progress_ctx, bool resume,
-                      bool temporary, bool preserve, uint64_t *result);
+                      uint64_t object_id, s2_call_fn progress,
+                      void *progress_ctx, bool resume, bool temporary,
+                      bool preserve, uint64_t *result);
 /*
  * Get a folder and all that is in it.
  *

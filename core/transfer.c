@@ -5,13 +5,46 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { PUT, OPTIONS, FD, OBJECT }; /* an op's n[] */
+enum { PUT, OPTIONS, FD, OBJECT, WHICH }; /* an op's n[] */
+
+/* What is open on this side, and how far it has come: -1 for a pipe. */
+typedef struct end {
+    dev_t dev;
+    ino_t ino;
+    off_t place;
+} end;
 
 typedef struct transfer {
     s2_job job;
     s2_move *move;
+    end end;
 } transfer;
+
+static bool
+look(int fd, end *e)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return false;
+    *e = (end){st.st_dev, st.st_ino, lseek(fd, 0, SEEK_CUR)};
+    return true;
+}
+
+/* Another file may have the descriptor's number by now, or the same one be
+ * written from its beginning. */
+static bool
+same_end(const s2_op *left, const s2_op *op)
+{
+    const transfer *t = left->state;
+    end e;
+
+    return op->n[FD] < 0 ||
+           (t && look((int)op->n[FD], &e) && e.dev == t->end.dev &&
+            e.ino == t->end.ino && e.place >= t->end.place);
+}
 
 static int
 transfer_work(s2_op *op, s2_job *j)
@@ -19,6 +52,8 @@ transfer_work(s2_op *op, s2_job *j)
     s2_move *m = ((transfer *)j)->move;
     int worked = s2_move_work(op, m);
 
+    if (!m->own_fd && m->fd >= 0)
+        look(m->fd, &((transfer *)j)->end);
     if (s2_move_over(m) && !j->failed)
         j->want = S2_DONE;
     return worked;
@@ -58,6 +93,7 @@ transfer_new(s2_op *op)
         m->put = put;
         m->object = op->n[OBJECT];
         m->fd = (int)op->n[FD];
+        look(m->fd, &t->end);
         if (m->object && !put && !(t->job.buf = malloc(S2_BUF)))
             m = NULL;
     }
@@ -89,7 +125,7 @@ misused(const s2_op *op, const char *text)
 
 static s2_error *
 call(s2_op *op, const char *remote, const char *local, int fd, int options,
-     const s2_calls *calls, uint64_t *result)
+     const s2_calls *calls, uint64_t object_id, uint64_t *result)
 {
     bool put = op->n[PUT];
 
@@ -99,6 +135,8 @@ call(s2_op *op, const char *remote, const char *local, int fd, int options,
     op->n[OPTIONS] = options;
     op->n[FD] = fd;
     op->n[OBJECT] = calls->object != NULL;
+    op->n[WHICH] = (int64_t)object_id;
+    op->same = same_end;
     if (!!local + (fd >= 0) + !!calls->object != 1)
         return misused(op, "a path, a descriptor or an object, one of them");
     if ((options & (S2_RESUME | S2_PRESERVE)) &&
@@ -123,27 +161,27 @@ options_of(bool resume, bool temporary, bool preserve)
 
 s2_error *
 s2_sftp_get(s2_sftp *sftp, const char *remote, const char *local, int fd,
-            s2_call_fn object, void *object_ctx, s2_call_fn progress,
-            void *progress_ctx, bool resume, bool temporary, bool preserve,
-            uint64_t *result)
+            s2_call_fn object, void *object_ctx, uint64_t object_id,
+            s2_call_fn progress, void *progress_ctx, bool resume,
+            bool temporary, bool preserve, uint64_t *result)
 {
     s2_op op = S2_OP(sftp, begin_step, "get", &sftp->obj.session->scope, 0);
 
     return call(&op, remote, local, fd, options_of(resume, temporary, preserve),
                 &(s2_calls){progress, object, progress_ctx, object_ctx},
-                result);
+                object_id, result);
 }
 
 s2_error *
 s2_sftp_put(s2_sftp *sftp, const char *local, const char *remote, int fd,
-            s2_call_fn object, void *object_ctx, s2_call_fn progress,
-            void *progress_ctx, bool resume, bool temporary, bool preserve,
-            uint64_t *result)
+            s2_call_fn object, void *object_ctx, uint64_t object_id,
+            s2_call_fn progress, void *progress_ctx, bool resume,
+            bool temporary, bool preserve, uint64_t *result)
 {
     s2_op op = S2_OP(sftp, begin_step, "put", &sftp->obj.session->scope, 0);
 
     op.n[PUT] = true;
     return call(&op, remote, local, fd, options_of(resume, temporary, preserve),
                 &(s2_calls){progress, object, progress_ctx, object_ctx},
-                result);
+                object_id, result);
 }

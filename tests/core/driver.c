@@ -325,7 +325,7 @@ do_transfer(worker *w)
     switch (pick(3)) {
     case 0:
         if (went(w, "get",
-                 s2_sftp_get(sftp, big, NULL, -1, gather, &have, NULL, NULL,
+                 s2_sftp_get(sftp, big, NULL, -1, gather, &have, 0, NULL, NULL,
                              false, true, false, &n),
                  S2_C_ChannelFailure) &&
             (n != BIG || have != n))

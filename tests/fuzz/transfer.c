@@ -73,23 +73,23 @@ call(s2_sftp *sftp, unsigned which)
 
     switch (which & 7) {
     case 0:
-        PEER_TRY(s2_sftp_get(sftp, "/file", NULL, -1, move_bytes, &heard,
+        PEER_TRY(s2_sftp_get(sftp, "/file", NULL, -1, move_bytes, &heard, 0,
                              how & 1 ? move_bytes : NULL, &heard, false, true,
                              false, &n));
         break;
     case 1:
         look(path,
-             PEER_TRY(s2_sftp_get(sftp, "/file", path, -1, NULL, NULL, NULL,
+             PEER_TRY(s2_sftp_get(sftp, "/file", path, -1, NULL, NULL, 0, NULL,
                                   NULL, how & 1, true, how & 2, &n)));
         clear(path);
         break;
     case 2:
-        PEER_TRY(s2_sftp_put(sftp, NULL, "/file", -1, move_bytes, &heard, NULL,
-                             NULL, how & 1, !(how & 4), how & 2, &n));
+        PEER_TRY(s2_sftp_put(sftp, NULL, "/file", -1, move_bytes, &heard, 0,
+                             NULL, NULL, how & 1, !(how & 4), how & 2, &n));
         break;
     case 3:
         PEER_TRY(s2_sftp_put(sftp, "/proc/self/statm", "/file", -1, NULL, NULL,
-                             NULL, NULL, how & 1, !(how & 4), how & 2, &n));
+                             0, NULL, NULL, how & 1, !(how & 4), how & 2, &n));
         break;
     case 4:
         find(PEER_ERROR(s2_sftp_list_tree(sftp, "/folder", 1 + how, &found)),

@@ -376,6 +376,47 @@ class TestTransfers(unittest.TestCase):
         del self.sftp, self.session
         self.assertEqual([n for n in self.names() if ".part" in n], [])
 
+    def begin(self, end, place):
+        """Some of it, and not all."""
+        while not place():
+            if self.sftp.get(self.there, end) != -37:
+                self.skipTest("all came at once")
+
+    def whole(self, end):
+        while (count := self.sftp.get(self.there, end)) == -37:
+            pass
+        self.assertEqual(count, len(DATA))
+
+    def test_one_that_is_left_goes_to_no_other_object(self):
+        self.session.set_blocking(False)
+        first, second = io.BytesIO(), io.BytesIO()
+        self.begin(first, first.tell)
+        self.begin(second, second.tell)
+        self.whole(first)
+        self.whole(second)
+        self.assertEqual(first.getvalue(), DATA)
+        self.assertEqual(second.getvalue(), DATA)
+        self.begin(second, lambda: second.tell() > len(DATA))
+        del second  # another may have its address
+        for _ in range(5):
+            other = io.BytesIO()
+            self.whole(other)
+            self.assertEqual(other.getvalue(), DATA)
+
+    def test_one_that_is_left_goes_to_no_other_file(self):
+        self.session.set_blocking(False)
+        with open(self.here, "wb", 0) as first:
+            number = first.fileno()
+            self.begin(number, first.tell)
+            with open(f"{self.here}2", "wb", 0) as second:
+                os.dup2(second.fileno(), number)
+            self.begin(number, first.tell)
+            first.truncate(0)
+            first.seek(0)
+            self.whole(number)
+        self.assertEqual(Path(f"{self.here}2").read_bytes(), DATA)
+        self.assertTrue(DATA.startswith(self.here.read_bytes()))
+
     def test_what_is_left_of_others_does_not_stop_the_next(self):
         self.session.set_blocking(False)
         for number in range(4):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from . import binding
-from ._ends import end
+from ._ends import known_end
 from ._handle import Handle, adopt
 from .binding import (
     LIBSSH2_FXF_APPEND as LIBSSH2_FXF_APPEND,
@@ -126,7 +126,7 @@ class SFTP(Handle, binding.SFTP):
             resume=resume,
             temporary=temporary,
             preserve=preserve,
-            **end(local, "write"),
+            **known_end(local, "write"),
         )
 
     def put(  # type: ignore[override]
@@ -150,7 +150,7 @@ class SFTP(Handle, binding.SFTP):
             resume=resume,
             temporary=temporary,
             preserve=preserve,
-            **({"local": None} | end(local, "read")),
+            **({"local": None} | known_end(local, "read")),
         )
 
     def get_tree(  # type: ignore[override]

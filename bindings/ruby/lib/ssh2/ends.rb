@@ -12,6 +12,12 @@ module SSH2
       { "#{prefix}object": yield(this) }
     end
 
+    # As #ending; by its number C knows an object that is given again.
+    def known_ending(this, &block)
+      told = ending(this, &block)
+      told.key?(:object) ? { **told, object_id: this.__id__ } : told
+    end
+
     # Is it one, or none at all?
     def path?(this)
       this.nil? || this.is_a?(String) ||

@@ -138,7 +138,7 @@ module SSH2
     def get(*args, progress: nil, resume: false, temporary: true,
             preserve: false, **named, &block)
       remote, local = in_order(args, named, :remote, :local)
-      core_get(remote, **ending(local) { |io| writer(io) },
+      core_get(remote, **known_ending(local) { |io| writer(io) },
                progress: block || progress, resume: resume,
                temporary: temporary, preserve: preserve)
     end
@@ -152,7 +152,8 @@ module SSH2
     def put(*args, progress: nil, resume: false, temporary: true,
             preserve: false, **named, &block)
       local, remote = in_order(args, named, :local, :remote)
-      core_put(remote: remote, local: nil, **ending(local) { |io| reader(io) },
+      core_put(remote: remote, local: nil,
+               **known_ending(local) { |io| reader(io) },
                progress: block || progress, resume: resume,
                temporary: temporary, preserve: preserve)
     end
