@@ -31,14 +31,11 @@ channel_destroy(s2_obj *obj)
 
 const s2_type s2_channel_type = {"channel", channel_finish, channel_destroy, 4};
 
-/* The channel that an SFTP runs over stays the SFTP's. */
+/* The channel that an SFTP runs over stays the SFTP's: libssh2 keeps requests
+ * of that in the channel's state, and frees it with the channel. */
 static int
 borrowed_finish(s2_obj *obj)
 {
-    s2_channel *ch = (s2_channel *)obj;
-
-    s2_record_drop(&ch->reading);
-    s2_record_drop(&ch->writing);
     ((s2_sftp *)obj->parent)->children--;
     return 0;
 }
@@ -440,10 +437,6 @@ s2_channel_close(s2_channel *ch)
     s2_op op = S2_OP(ch, close_step, "libssh2_channel_close", &ch->writing,
                      EVEN_LATE | S2_BULK | S2_CLOSES);
 
-    /* libssh2 would free the SFTP session, and go on using it. */
-    if (ch->obj.type == &borrowed_type)
-        return s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE, op.func,
-                            NULL, "SFTP runs over it: close that");
     return s2_op_call(&op);
 }
 

@@ -685,10 +685,16 @@ leave(call *c, s2_error *err)
     return DONE;
 }
 
+static bool
+is_channel(const s2_obj *obj)
+{
+    return !strcmp(obj->type->name, s2_channel_type.name);
+}
+
 static s2_error *
 closed_error(const s2_op *op, const s2_obj *obj)
 {
-    bool channel = !strcmp(obj->type->name, s2_channel_type.name);
+    bool channel = is_channel(obj);
 
     return s2_error_new(
         channel ? S2_C_ChannelClosedError : S2_C_ClosedError,
@@ -702,6 +708,9 @@ unusable(call *c)
     s2_op *op = c->op;
     s2_session *s = c->s;
 
+    if (is_channel(op->self) && sftp_of(op->self) && !(op->flags & S2_QUICK))
+        return s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE, op->func,
+                            NULL, "SFTP runs over it");
     if (!(op->flags & S2_AFTER_CLOSE))
         for (s2_obj *o = op->self; o; o = o->parent)
             if (atomic_load(&o->closed))

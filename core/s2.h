@@ -1023,7 +1023,6 @@ s2_error *s2_channel_wait_eof(s2_channel *ch);
  * Again: nothing is done.
  *
  * Blocking   until it is sent.
- * Errors     BadUseError: SFTP runs over it, which closes it.
  * Source     libssh2_channel_close(3); RFC 4254 5.3
  */
 s2_error *s2_channel_close(s2_channel *ch);
@@ -1234,7 +1233,8 @@ s2_error *s2_sftp_last_error(s2_sftp *sftp, unsigned long *result);
 /*
  * The channel that SFTP runs over.
  *
- * Ownership  it stays SFTP's: it ends with it.
+ * Ownership  it stays SFTP's and ends with it: what sends or receives by it is
+ *            a BadUseError.
  * Source     libssh2_sftp_get_channel(3)
  */
 s2_error *s2_sftp_get_channel(s2_sftp *sftp, s2_channel **out);
