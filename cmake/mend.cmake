@@ -185,6 +185,29 @@ function(ssh2_mend_source source)
         "\\(channel->read_state == libssh2_NB_state_jump1\\) \\|\\|"
         "(channel->adjust_state != libssh2_NB_state_idle) ||")
 
+    # The algorithms that a server tells it knows are copied into room for ours:
+    # it may tell the same one without end.
+    ssh2_mend(${source}/src/userauth.c
+        "strlen\\(supported_algs\\) \\+ 1"
+        "strlen(session->server_sign_algorithms) + 1" IF_THERE)
+
+    # What goes wrong in a later round of keyboard-interactive is passed over, and
+    # the answer to what was never sent is waited for.
+    ssh2_mend(${source}/src/userauth.c
+        "( */[*] server requested PAM-like conversation)"
+        "            session->userauth_kybd_auth_failure = 1;\n\\1")
+    ssh2_mend(${source}/src/userauth.c
+        "(userauth_kybd_state = libssh2_NB_state_idle;\n *return) -1;"
+        "\\1 session->err_code < 0 ? session->err_code : -1;")
+
+    # A connection that comes while those that nobody has accepted are closed is
+    # lost with its listener.
+    ssh2_mend(${source}/src/channel.c
+        "LIBSSH2_CHANNEL [*]next = _libssh2_list_next\\(&queued->node\\);\n\n( *rc = _libssh2_channel_free\\(queued\\);)"
+        "\\1")
+    ssh2_mend(${source}/src/channel.c "queued = next;"
+        "queued = _libssh2_list_first(&listener->queue);")
+
     # The "none" cipher, which is compiled for fuzzing alone, was forgotten when
     # ciphers got a length and a function more.
     ssh2_mend(${source}/src/crypt.c "(NULL,)(\n *crypt_none_crypt,)"

@@ -270,7 +270,9 @@ s2_session_agent_init(s2_session *s, s2_agent **out)
     s2_op op = S2_OP(s, init_step, "agent_init", NULL, ANY_TIME);
     s2_error *err = s2_op_call(&op);
 
-    if (!err)
+    if (err)
+        s2_release(op.dst); /* an event's callback may have ended the call */
+    else
         *out = op.dst;
     return err;
 }
@@ -428,7 +430,9 @@ s2_agent_identity(s2_agent *agent, size_t index, s2_identity **out)
     s2_error *err;
 
     op.n[0] = (int64_t)index;
-    if (!(err = s2_op_call(&op)))
+    if ((err = s2_op_call(&op)))
+        s2_release(op.dst);
+    else
         *out = op.dst;
     return err;
 }

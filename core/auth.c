@@ -13,20 +13,15 @@
 enum { REQUEST_LIMIT = 32000 };
 
 static int
-authenticated_step(s2_op *op)
+look_authenticated(const s2_session *s)
 {
-    op->r[0] = libssh2_userauth_authenticated(S2_RAW(op));
-    return 0;
+    return libssh2_userauth_authenticated(s->raw);
 }
 
 bool
 s2_session_userauth_authenticated(s2_session *s)
 {
-    s2_op op = S2_OP(s, authenticated_step, "libssh2_userauth_authenticated",
-                     NULL, S2_QUICK | S2_EARLY | S2_AFTER_END | S2_AFTER_CLOSE);
-
-    s2_error_free(s2_op_call(&op));
-    return op.r[0] != 0;
+    return s2_session_look(s, look_authenticated, false);
 }
 
 int
@@ -289,6 +284,7 @@ static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(respond)
         {.kind = S2_LIST, .number = num_prompts}};
     s2_value answer = {.kind = S2_LIST, .number = num_prompts};
     bool ok = true, asked = false;
+    size_t total = op->b[0].len;
 
     if (count) /* else there may be no array */
         memset(responses, 0, count * sizeof *responses);
@@ -304,6 +300,15 @@ static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(respond)
             answer.item[i].kind = S2_TEXT;
         }
         asked = s2_op_ask(op, args, 3, &answer);
+    }
+    for (size_t i = 0; i < count; i++)
+        total += asked ? answer.item[i].bytes.len : password.len;
+    if (total > REQUEST_LIMIT) {
+        s2_op_fail(op,
+                   s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL,
+                                op->func, NULL, "the answers are too long"));
+        asked = false;
+        password.data = NULL;
     }
     for (size_t i = 0; ok && i < count && (asked || password.data); i++) {
         const s2_buf *text = asked ? &answer.item[i].bytes : &password;
@@ -327,7 +332,7 @@ interactive_step(s2_op *op)
     rc = libssh2_userauth_keyboard_interactive_ex(
         S2_RAW(op), op->b[0].p, (unsigned)op->b[0].len, respond);
     S2_SESSION(op)->asking = NULL;
-    return rc;
+    return op->error && rc != LIBSSH2_ERROR_EAGAIN ? S2_FAILED : rc;
 }
 
 static s2_error *

@@ -239,7 +239,7 @@ s2_events_due(s2_session *s)
     if (!atomic_load_explicit(&q->any, memory_order_relaxed))
         return false;
     pthread_mutex_lock(&q->mutex);
-    due = q->first && !q->teller;
+    due = q->first && !q->told;
     pthread_mutex_unlock(&q->mutex);
     return due;
 }
@@ -247,32 +247,16 @@ s2_events_due(s2_session *s)
 /* Who tells tells all: the events stay in order, and one that comes amid a
  * callback waits for its end. */
 bool
-s2_events_begin(s2_session *s, uintptr_t caller, uint64_t call)
+s2_events_begin(s2_session *s)
 {
     s2_events *q = &s->events;
     bool mine;
 
     pthread_mutex_lock(&q->mutex);
-    mine = q->first && !q->teller;
-    if (mine) {
-        q->teller = caller;
-        q->call = call;
-    }
+    mine = q->first && !q->told;
+    q->told |= mine;
     pthread_mutex_unlock(&q->mutex);
     return mine;
-}
-
-/* Is this the one in whose waiting call `call` a callback runs? */
-bool
-s2_events_within(s2_session *s, uintptr_t caller, uint64_t call)
-{
-    s2_events *q = &s->events;
-    bool within;
-
-    pthread_mutex_lock(&q->mutex);
-    within = q->teller == caller && q->call == call;
-    pthread_mutex_unlock(&q->mutex);
-    return within;
 }
 
 /* The next one, the caller's to free; NULL ends the telling. */
@@ -302,7 +286,7 @@ s2_events_next(s2_session *s)
         atomic_store(&q->any, false);
     }
     if (!e)
-        q->teller = q->call = 0;
+        q->told = false;
     pthread_mutex_unlock(&q->mutex);
     return e;
 }
@@ -312,7 +296,7 @@ void
 s2_events_end(s2_session *s)
 {
     pthread_mutex_lock(&s->events.mutex);
-    s->events.teller = s->events.call = 0;
+    s->events.told = false;
     pthread_mutex_unlock(&s->events.mutex);
 }
 

@@ -631,7 +631,10 @@ s2_error *
 s2_file_fsetstat(s2_file *f, const s2_attrs *attrs)
 {
     s2_op op = file_op(f, fstat_step, "libssh2_sftp_fstat_ex", 0);
+    s2_error *err = s2_check_attrs(&op, attrs);
 
+    if (err)
+        return err;
     s2_op_bytes(&op, 0, attrs, sizeof *attrs);
     return s2_op_call(&op);
 }

@@ -124,6 +124,7 @@ typedef struct s2_waiter {
     bool woken;            /* a byte is in it */
     const s2_scope *scope; /* what it waits for, or NULL */
     int need;              /* directions of the session's socket, or 0 */
+    uintptr_t caller;
 } s2_waiter;
 
 void s2_watch_forks(void);
@@ -213,8 +214,7 @@ typedef struct s2_events {
     size_t messages, bytes, channels; /* in the queue */
     size_t lost;                      /* lines of trace that were too many */
     atomic_bool any;
-    uintptr_t teller; /* who tells, in whose waiting call; 0: nobody, none */
-    uint64_t call;
+    bool told;         /* by somebody, now */
     unsigned wanted;   /* a bit a kind; changed in turns */
     unsigned unwanted; /* channels on their way back; the same */
 } s2_events;
@@ -225,8 +225,7 @@ void s2_events_destroy(s2_events *q);
 void s2_events_start(s2_session *s);
 void s2_events_stop(s2_session *s);
 bool s2_events_due(s2_session *s); /* and nobody is telling them */
-bool s2_events_begin(s2_session *s, uintptr_t caller, uint64_t call);
-bool s2_events_within(s2_session *s, uintptr_t caller, uint64_t call);
+bool s2_events_begin(s2_session *s);
 s2_event *s2_events_next(s2_session *s);
 void s2_events_end(s2_session *s);
 void s2_event_free(s2_event *e);
@@ -238,6 +237,7 @@ bool s2_can_trace(void);
 struct s2_scope {
     struct s2_op *parked; /* begun, and left by its caller */
     uint64_t live;        /* the call that has the scope; 0: none */
+    uintptr_t caller;     /* whose that is */
 };
 
 enum {
@@ -377,6 +377,7 @@ struct s2_session {
     s2_error *dead;            /* why the session is over; NULL: it is not */
     _Atomic(s2_obj *) dropped; /* pushed by any thread, without a lock */
     s2_obj *parked;
+    size_t hosts;            /* bytes of libssh2's that known hosts have */
     atomic_size_t files;     /* open ones, and folders, of all its SFTPs */
     unsigned generation;     /* of the process that made it */
     bool shaken;             /* the handshake went through */
@@ -411,6 +412,8 @@ void s2_session_end(s2_session *s, s2_error *why);
 void s2_session_wake_all(s2_session *s);
 /* A handle of libssh2's was lost for want of memory: end the session. */
 s2_error *s2_session_leak(s2_session *s);
+/* What is only looked at waits for no end of a callback; `none` in a child. */
+int s2_session_look(s2_session *s, int (*at)(const s2_session *), int none);
 int s2_handshake_step(s2_op *op);
 /* The error of what is to come before a handshake. */
 s2_error *s2_handshake_made(const s2_op *op);
@@ -513,6 +516,8 @@ struct s2_file {
 
 void s2_attrs_from(s2_attrs *to, const LIBSSH2_SFTP_ATTRIBUTES *from);
 void s2_attrs_to(LIBSSH2_SFTP_ATTRIBUTES *to, const s2_attrs *from);
+/* libssh2 would send its lower 32 bits. */
+s2_error *s2_check_attrs(const s2_op *op, const s2_attrs *a);
 void s2_statvfs_from(s2_statvfs *to, const LIBSSH2_SFTP_STATVFS *from);
 s2_error *s2_knownhost_types(s2_knownhost *kh, const char *host, int port,
                              s2_buf *prefs);

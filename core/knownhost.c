@@ -72,10 +72,13 @@ knownhost_finish(s2_obj *obj)
 {
     s2_knownhost *kh = (s2_knownhost *)obj;
 
+    size_t before = obj->session->alloc.live;
+
     if (kh->raw)
         libssh2_knownhost_free(kh->raw);
     if (kh->revoked)
         libssh2_knownhost_free(kh->revoked);
+    obj->session->hosts -= before - obj->session->alloc.live;
     s2_list_free(&kh->kept);
     return 0;
 }

@@ -609,6 +609,7 @@ wait_for(call *c, const s2_scope *scope, int need)
         return TELL;
     w->scope = scope;
     w->need = need;
+    w->caller = c->caller;
     w->next = s->waiters;
     s->waiters = w;
     c->fd = -1;
@@ -617,7 +618,8 @@ wait_for(call *c, const s2_scope *scope, int need)
     c->until = c->deadline;
     if (next && (!c->until || next < c->until))
         c->until = next;
-    if (need && !s->watcher) {
+    /* Where the same one's call watches, this is made in that. */
+    if (need && (!s->watcher || s->watcher->caller == c->caller)) {
         s->watcher = w;
         s->watched = 0;
         for (s2_waiter *o = s->waiters; o; o = o->next)
@@ -813,6 +815,9 @@ try_step(s2_session *s, s2_op *op)
 {
     uint64_t received = s->wire.received;
     s2_sftp *sftp = sftp_of(op->self);
+    /* They are the program's, and nothing of the peer's. */
+    bool hosts = op->self->type == &s2_knownhost_type;
+    size_t live;
     int rc;
 
     op->wait_fd = -1;
@@ -828,12 +833,15 @@ try_step(s2_session *s, s2_op *op)
     s->wire.spun = false;
     s->wire.spare = S2_SPARE;
     s->wire.sending = false;
-    s->alloc.most = S2_KEPT_EACH;
-    if (s->shaken)
-        s->alloc.most =
-            S2_KEPT + S2_KEPT_EACH * ((size_t)atomic_load(&s->obj.refs) +
-                                      atomic_load(&s->files));
+    live = s->alloc.live;
+    s->alloc.most = hosts ? 0 : s->hosts + S2_KEPT_EACH;
+    if (s->shaken && !hosts)
+        s->alloc.most = s->hosts + S2_KEPT +
+                        S2_KEPT_EACH * ((size_t)atomic_load(&s->obj.refs) +
+                                        atomic_load(&s->files));
     rc = op->step(op);
+    if (hosts)
+        s->hosts += s->alloc.live - live;
     if (s->wire.received != received)
         wake_readers(s);
     if (rc < 0 && s2_alloc_lost(&s->alloc)) {
@@ -1024,15 +1032,17 @@ take_turn(call *c)
     }
     if (op->scope) {
         if (op->scope->live && op->scope->live != c->id) {
-            if (s2_events_within(s, c->caller, op->scope->live))
+            /* In a callback of its waiting, or a signal's handler. */
+            if (op->scope->caller == c->caller)
                 return leave(c, s2_error_new(S2_C_BadUseError,
                                              LIBSSH2_ERROR_BAD_USE, op->func,
                                              about(op),
-                                             "the call that the callback came "
+                                             "the call that this one is made "
                                              "in is not over"));
             return wait_for(c, op->scope, 0);
         }
         op->scope->live = c->id;
+        op->scope->caller = c->caller;
         if (s->owed && !c->begun && !op->goes_on && claim_owed(c)) {
             c->finished = true;
             leave_scope(c, false);
@@ -1053,6 +1063,10 @@ take_turn(call *c)
     s->caller = c->caller;
     c->begun = true;
     rc = try_step(s, op);
+    if (rc == LIBSSH2_ERROR_EAGAIN && op->error) {
+        op->raised = true; /* nor is what has failed gone on with */
+        return leave(c, error_of(op, S2_FAILED));
+    }
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return op->raised ? leave(c, &s2_raised) : wait_for_step(c, op);
     if (op->raised)
@@ -1101,6 +1115,15 @@ time_left(const call *c)
     return left < 0 ? 0 : left > 86400000 ? 86400000 : (int)left;
 }
 
+/* A signal just before poll() would else be seen only at the end. */
+static int
+slice(const call *c)
+{
+    int left = time_left(c);
+
+    return c->polls && (left < 0 || left > POLL_SLICE) ? POLL_SLICE : left;
+}
+
 static int
 await(call *c, int ms)
 {
@@ -1120,18 +1143,14 @@ drive(void *arg)
     int64_t back = s2_now() + BUSY_SLICE;
 
     for (;;) {
-        int ms, rc;
+        int rc;
 
         s2_turn_lock(&c->s->turn);
         c->state = turn(c);
         end_turn(c);
         if (c->state != WAIT || !c->polls)
             return;
-        ms = time_left(c);
-        /* A signal just before poll() would else be seen only at the end. */
-        if (ms < 0 || ms > POLL_SLICE)
-            ms = POLL_SLICE;
-        rc = await(c, ms);
+        rc = await(c, slice(c));
         if (rc == S2_RAISED || rc == S2_TIMED_OUT || s2_now() >= back)
             return;
     }
@@ -1173,7 +1192,7 @@ tell(call *c)
     s2_event *e;
     int rc = 0;
 
-    if (!s2_events_begin(s, c->caller, c->state == TELL ? c->id : 0))
+    if (!s2_events_begin(s))
         return 0;
     while (!rc && (e = s2_events_next(s))) {
         s2_channel *ch = e->raw ? s2_channel_new(s, e->raw, false) : NULL;
@@ -1252,7 +1271,7 @@ s2_op_call(s2_op *op)
             rc = host.check(host.ctx);
         else
             rc = host.wait(host.ctx, c.fd, c.waiter->fd[0], c.directions,
-                           time_left(&c));
+                           slice(&c));
         if (rc == S2_RAISED) {
             abandon(&c);
             break;

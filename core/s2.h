@@ -1144,7 +1144,8 @@ s2_error *s2_sftp_lstat(s2_sftp *sftp, const char *path, s2_attrs *attrs);
  * Set those attributes of a file that the flags of `attrs` name.
  *
  * Blocking   until the server answers.
- * Errors     SFTPProtocolError.
+ * Errors     SFTPProtocolError; InvalidRequestError: one of them has more
+ *            than 32 bits, but for the size.
  * Source     libssh2_sftp_stat_ex(3)
  */
 s2_error *s2_sftp_setstat(s2_sftp *sftp, const char *path,
@@ -1424,7 +1425,8 @@ s2_error *s2_file_fstat(s2_file *f, s2_attrs *attrs);
  * Set those attributes of an open file that the flags of `attrs` name.
  *
  * Blocking   until the server answers.
- * Errors     SFTPProtocolError.
+ * Errors     SFTPProtocolError; InvalidRequestError: one of them has more
+ *            than 32 bits, but for the size.
  * Source     libssh2_sftp_fstat_ex(3)
  */
 s2_error *s2_file_fsetstat(s2_file *f, const s2_attrs *attrs);

@@ -177,22 +177,29 @@ s2_session_closed(s2_session *s)
     return atomic_load(&s->obj.closed);
 }
 
-static int
-fileno_step(s2_op *op)
+int
+s2_session_look(s2_session *s, int (*at)(const s2_session *), int none)
 {
-    op->r[0] = S2_SESSION(op)->wire.fd;
-    return 0;
+    int seen;
+
+    if (s->generation != s2_generation)
+        return none;
+    s2_turn_lock(&s->turn);
+    seen = at(s);
+    s2_turn_unlock(&s->turn);
+    return seen;
+}
+
+static int
+look_fileno(const s2_session *s)
+{
+    return atomic_load(&s->obj.closed) ? -1 : s->wire.fd;
 }
 
 int
 s2_session_fileno(s2_session *s)
 {
-    s2_op op = S2_OP(s, fileno_step, "fileno", NULL,
-                     S2_QUICK | S2_EARLY | S2_AFTER_END);
-    s2_error *err = s2_op_call(&op);
-
-    s2_error_free(err);
-    return err ? -1 : (int)op.r[0];
+    return s2_session_look(s, look_fileno, -1);
 }
 
 /* --- handshake and goodbye ----------------------------------------------- */
@@ -477,24 +484,16 @@ s2_session_get_read_timeout(s2_session *s)
 }
 
 static int
-block_directions_step(s2_op *op)
+look_directions(const s2_session *s)
 {
-    s2_session *s = S2_SESSION(op);
-
-    op->r[0] = libssh2_session_block_directions(s->raw);
-    if (s2_wire_queued(&s->wire))
-        op->r[0] |= LIBSSH2_SESSION_BLOCK_OUTBOUND;
-    return 0;
+    return libssh2_session_block_directions(s->raw) |
+           (s2_wire_queued(&s->wire) ? LIBSSH2_SESSION_BLOCK_OUTBOUND : 0);
 }
 
 int
 s2_session_block_directions(s2_session *s)
 {
-    s2_op op = S2_OP(s, block_directions_step, "block_directions", NULL,
-                     S2_QUICK | S2_EARLY | S2_AFTER_END | S2_AFTER_CLOSE);
-
-    s2_error_free(s2_op_call(&op));
-    return (int)op.r[0];
+    return s2_session_look(s, look_directions, 0);
 }
 
 enum { ANY_TIME = S2_QUICK | S2_EARLY | S2_AFTER_END };

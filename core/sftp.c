@@ -119,6 +119,30 @@ s2_attrs_to(LIBSSH2_SFTP_ATTRIBUTES *to, const s2_attrs *from)
                                     .mtime = from->mtime};
 }
 
+s2_error *
+s2_check_attrs(const s2_op *op, const s2_attrs *a)
+{
+    bool ids = a->flags & LIBSSH2_SFTP_ATTR_UIDGID,
+         mode = a->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS,
+         times = a->flags & LIBSSH2_SFTP_ATTR_ACMODTIME;
+    const struct {
+        const char *name;
+        uint64_t n;
+    } sent[] = {{"flags", a->flags},
+                {"uid", ids ? a->uid : 0},
+                {"gid", ids ? a->gid : 0},
+                {"permissions", mode ? a->permissions : 0},
+                {"atime", times ? a->atime : 0},
+                {"mtime", times ? a->mtime : 0}};
+
+    for (size_t i = 0; i < sizeof sent / sizeof *sent; i++)
+        if (sent[i].n > UINT32_MAX)
+            return s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL,
+                                op->func, op->path, "%s: more than 32 bits",
+                                sent[i].name);
+    return NULL;
+}
+
 void
 s2_statvfs_from(s2_statvfs *to, const LIBSSH2_SFTP_STATVFS *from)
 {
@@ -148,9 +172,13 @@ stat_call(s2_sftp *sftp, const char *path, int type, s2_attrs *attrs,
           const s2_attrs *wanted)
 {
     s2_op op = S2_OP(sftp, stat_step, "libssh2_sftp_stat_ex", &sftp->scope, 0);
+    s2_error *err;
 
     op.n[0] = type;
     op.dst = attrs;
+    op.path = path;
+    if (wanted && (err = s2_check_attrs(&op, wanted)))
+        return err;
     s2_op_bytes(&op, 1, wanted, wanted ? sizeof *wanted : 0);
     return call_on_path(&op, path);
 }

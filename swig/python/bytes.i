@@ -37,8 +37,14 @@ input_str(input *in, PyObject *text)
         return false;
     PyErr_Clear();
     in->held = PyUnicode_AsEncodedString(text, "utf-8", "surrogateescape");
-    if (!in->held)
+    if (!in->held) {
+        /* Python's own error holds the text, which may be a secret. */
+        if (PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
+            PyErr_Clear();
+            PyErr_SetString(PyExc_UnicodeError, "no text of UTF-8");
+        }
         return false;
+    }
     in->p = PyBytes_AS_STRING(in->held);
     in->len = (size_t)PyBytes_GET_SIZE(in->held);
     return true;

@@ -31,11 +31,9 @@ value_of(const s2_value *v)
     case S2_ERROR:
         return error_object(v->error);
     case S2_CHANNEL:
-        made = SWIG_NewPointerObj(v->channel, SWIGTYPE_p_s2_channel,
+        s2_retain(v->channel); /* the proxy's, even one that is not made */
+        return SWIG_NewPointerObj(v->channel, SWIGTYPE_p_s2_channel,
                                   SWIG_POINTER_OWN);
-        if (made)
-            s2_retain(v->channel);
-        return made;
     default:
         return bytes_of(&v->bytes);
     }

@@ -172,9 +172,11 @@ class_name(swig_type_info *type)
 }
 
 /* The C object behind a proxy, which forgets it if it is disowned; NULL with
- * TypeError set. */
+ * TypeError set.  What keeps it alive is held until the call is over: the
+ * program may have the proxy forget it meanwhile. */
 static void *
-unwrap(PyObject *obj, swig_type_info *type, const char *func, int disowned)
+unwrap(PyObject *obj, swig_type_info *type, const char *func, int disowned,
+       PyObject **held)
 {
     PyObject **dict = _PyObject_GetDictPtr(obj), *self;
 
@@ -187,6 +189,8 @@ unwrap(PyObject *obj, swig_type_info *type, const char *func, int disowned)
             own->own = 0;
             own->ptr = NULL;
         }
+        if (object && !disowned)
+            *held = Py_NewRef(self);
         if (object)
             return object;
     }
@@ -203,17 +207,18 @@ unwrap(PyObject *obj, swig_type_info *type, const char *func, int disowned)
         return NULL;
 %}
 
-%typemap(in, noblock=1) HANDLE * {
+%typemap(in, noblock=1) HANDLE * (PyObject *held = NULL) {
     if (!($1 = ($1_ltype)unwrap($input, $1_descriptor, own_name("$symname"),
-                                $disown)))
+                                $disown, &held)))
         SWIG_fail;
 }
-%typemap(in, noblock=1) HANDLE *OR_NONE {
+%typemap(in, noblock=1) HANDLE *OR_NONE (PyObject *held = NULL) {
     if ($input != Py_None &&
-        !($1 = ($1_ltype)unwrap($input, $1_descriptor, own_name("$symname"),
-                                0)))
+        !($1 = ($1_ltype)unwrap($input, $1_descriptor, own_name("$symname"), 0,
+                                &held)))
         SWIG_fail;
 }
+%typemap(freearg, noblock=1) HANDLE *, HANDLE *OR_NONE "Py_XDECREF(held$argnum);"
 %typemap(out, noblock=1) HANDLE * {
     if (!$1) {
         PyErr_NoMemory();
@@ -245,6 +250,7 @@ record(const void *from, size_t size, swig_type_info *type)
     memset(&value, 0, sizeof value);
     $1 = &value;
 }
+%typemap(freearg) RECORD *OUT ""
 %typemap(argout, noblock=1) RECORD *OUT {
     %output(record($1, sizeof *$1, $1_descriptor))
 }

@@ -1,5 +1,6 @@
 """The edge between Python and C: nothing a program does may crash it."""
 import array
+import base64
 import contextlib
 import copy
 import gc
@@ -714,6 +715,28 @@ class Errors(unittest.TestCase):
         self.assertEqual((type(again), str(again), again.path),
                          (type(error), str(error), error.path))
 
+    def test_no_secret_is_in_what_is_no_text(self):
+        with self.assertRaises(UnicodeError) as caught:
+            shake().userauth_password("a", "sec\ud800ret")
+        self.assertNotIn("sec", repr(caught.exception))
+
+    def test_many_known_hosts_are_no_server_s(self):
+        session = Session()
+        hosts = session.knownhost_init()
+        with tempfile.NamedTemporaryFile("w", dir=ENV["SSH2_TMP"]) as file:
+            for number in range(6000):
+                key = b"\0\0\0\7ssh-rsa" + os.urandom(268)
+                file.write(f"host{number},10.0.0.1 ssh-rsa "
+                           f"{base64.b64encode(key).decode()}\n")
+            file.flush()
+            self.assertEqual(hosts.readfile(file.name), 6000)
+        session.handshake(socket.create_connection((HOST, PORT)))
+        session.userauth_publickey_fromfile(ENV["SSH2_USER"], ENV["SSH2_KEY"])
+        self.assertTrue(session.sftp_init().stat("/").permissions)
+        del hosts
+        gc.collect()
+        self.assertTrue(session.sftp_init().stat("/").permissions)
+
     def test_errors_that_programs_make(self):
         for name in exceptions.__all__:
             error = getattr(exceptions, name)("text")
@@ -895,6 +918,27 @@ class Callbacks(unittest.TestCase):
         with self.assertRaises(LookupError):
             self.ask(callback)
 
+    def test_answers_that_are_too_long(self):
+        for rounds in ([[40_000]], [[5], [40_000]], [[16_000], [31_000]]):
+            session = Session()
+            session.set_timeout(20_000)
+            session.banner_set("SSH-2.0-auth:rounds")
+            session.handshake(socket.create_connection(
+                (HOST, int(ENV["SSH2_ROGUE_PORT"]))))
+            sizes = iter(rounds)
+
+            def callback(*_, sizes=sizes):
+                return ["x" * size for size in next(sizes)]
+
+            if rounds[-1][0] < 32_000:
+                session.userauth_keyboardinteractive_callback("a", callback)
+            else:
+                with self.assertRaisesRegex(
+                        exceptions.InvalidRequestError, "too long"):
+                    session.userauth_keyboardinteractive_callback(
+                        "a", callback)
+            self.assertEqual(list(sizes), [])
+
     def test_answers_that_are_none(self):
         class Liar(list):
             def __len__(self):
@@ -904,7 +948,7 @@ class Callbacks(unittest.TestCase):
                                ("ab", TypeError), (b"ab", TypeError),
                                ([None, None], TypeError), ([], ValueError),
                                (Liar(), ValueError),
-                               (["\ud800", "x"], UnicodeEncodeError)):
+                               (["\ud800", "x"], UnicodeError)):
             with self.assertRaises(error):
                 self.ask(lambda *_, answers=answers: answers)
 

@@ -39,6 +39,16 @@ class TestCallbacks(unittest.TestCase):
     def setUp(self):
         self.session = connect(PORT)
 
+    def test_one_that_is_false_is_called(self):
+        class Words(list):
+            def __call__(self, *words):
+                self.append(words)
+
+        words = Words()
+        self.session.callback_set(DEBUG, words)
+        read_all(run(self.session, "@debug"))
+        self.assertEqual(len(words), 1)
+
     def test_a_callback_may_use_the_session(self):
         told = []
 

@@ -1,4 +1,5 @@
 """Signals are honoured while a call waits, and no call loses a byte by them."""
+import _thread
 import base64
 import os
 import signal
@@ -7,6 +8,7 @@ import time
 import unittest
 
 from common import ENV, connect, read_all, run, server, shake
+from ssh2.exceptions import BadUseError
 from ssh2.session import Session
 from ssh2.sftp import LIBSSH2_FXF_READ
 
@@ -97,6 +99,44 @@ class TestInterrupt(unittest.TestCase):
         self.interrupt(lambda: session.userauth_publickey(
             ENV["SSH2_USER"], blob, sleep))
         session.userauth_publickey_fromfile(ENV["SSH2_USER"], ENV["SSH2_KEY"])
+
+    def test_a_signal_that_was_missed_is_seen(self):
+        for call in (shake().userauth_password,
+                     shake().userauth_keyboardinteractive_callback):
+            args = ("u", "p") if call.__name__ == "userauth_password" else "u"
+            server("stop")
+            self.addCleanup(server, "cont")
+            timer = threading.Timer(0.3, _thread.interrupt_main)
+            timer.start()
+            sent = time.monotonic()
+            with self.assertRaises(KeyboardInterrupt):
+                call(*args, lambda *_: "new")
+            self.assertLess(time.monotonic() - sent, 10)
+            timer.join()
+            server("cont")
+
+    def test_a_handler_may_use_the_session(self):
+        session = connect()
+        sftp = session.sftp_init()
+        had = []
+
+        def handler(*_):
+            with self.assertRaises(BadUseError) as raised:
+                sftp.stat("/")
+            had.append(str(raised.exception))
+            had.append(read_all(run(session, "echo hi")))
+
+        old = signal.signal(signal.SIGALRM, handler)
+        self.addCleanup(signal.signal, signal.SIGALRM, old)
+        server("stop")
+        self.addCleanup(server, "cont")
+        timer = threading.Timer(0.5, server, ["cont"])
+        timer.start()
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        self.assertTrue(sftp.stat("/").permissions)
+        self.assertIn("is made in", had[0])
+        self.assertEqual(had[1:], [b"hi\n"])
+        timer.join()
 
     def test_a_handler_that_does_not_raise_disturbs_nothing(self):
         ticks = []

@@ -25,6 +25,17 @@ from ssh2.sftp import LIBSSH2_FXF_READ, Moved
 MIB = 1 << 20
 DATA = bytes(range(251)) * 20_000  # five million
 
+
+class Slots:
+    __slots__ = ("data",)
+
+    def __init__(self):
+        self.data = b""
+
+    def write(self, data):
+        self.data += data
+
+
 # Many folders, with few descriptors.
 FEW = """
 import resource, sys
@@ -402,6 +413,25 @@ class TestTransfers(unittest.TestCase):
             other = io.BytesIO()
             self.whole(other)
             self.assertEqual(other.getvalue(), DATA)
+
+    def test_nor_one_that_takes_no_weak_reference(self):
+        self.session.set_blocking(False)
+        first, second = Slots(), Slots()
+        self.begin(first, lambda: len(first.data))
+        self.whole(second)
+        self.assertEqual(second.data, DATA)
+        self.whole(first)
+        self.assertEqual(first.data, DATA)
+
+    def test_the_program_may_have_a_handle_forget_what_it_is(self):
+        sftp, session = self.sftp, self.session
+
+        class Sink:
+            def write(self, data):
+                sftp.__dict__.pop("this", None)
+                session.open_session().close()
+
+        self.assertEqual(sftp.get(self.there, Sink()), len(DATA))
 
     def test_one_that_is_left_goes_to_no_other_file(self):
         self.session.set_blocking(False)

@@ -237,6 +237,20 @@ class TestEdge < Minitest::Test
     end
   end
 
+  def test_an_error_that_is_raised_anew_says_what_it_is_given
+    error = assert_raises(SSH2::Error) { connect.sftp_init.stat("/none") }
+    other = assert_raises(error.class) { raise error, "while it ran" }
+    assert_equal "while it ran", other.message
+    assert_equal ["/none", error.code], [other.path, other.code]
+    assert_same error, error.exception
+    assert_includes error.message, "/none"
+  end
+
+  def test_a_callback_is_a_block_whatever_is_named
+    session = connect
+    assert_nil session.callback_set(cbtype: SSH2::LIBSSH2_CALLBACK_DEBUG) {}
+  end
+
   def test_errors_are_what_they_say
     sftp = connect.sftp_init
     error = assert_raises(Errno::ENOENT) { sftp.stat("/nowhere/at all") }

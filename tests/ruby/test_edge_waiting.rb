@@ -174,6 +174,36 @@ class TestEdgeWaiting < Minitest::Test
     assert_equal "whole\n", got
   end
 
+  def test_closing_under_who_waits_for_the_session
+    session = connect
+    channel = run_command(session, "sleep 60")
+    session.blocking = false
+    assert_kind_of Symbol, channel.readpartial(1)
+    assert_equal false, session.wait(0)
+    assert_equal false, session.wait(0.25)
+    thread = Thread.new { session.wait }
+    assert_nil thread.join(0.3)
+    session.close
+    assert thread.join(10)
+  end
+
+  def test_what_asks_for_more_than_one_answer
+    session = connect
+    sftp = session.sftp_init
+    file = sftp.open(KEY)
+    channel = run_command(session, "echo a; sleep 60")
+    channel.eof?
+    session.blocking = false
+    server("stop")
+    assert_equal [:wait_readable] * 6,
+                 [sftp.exist?("/none"), sftp.entries("/"), sftp.each("/") {},
+                  file.size, file.seek(0, :END), channel.readlines]
+  ensure
+    server("cont")
+    session.blocking = true
+    assert_equal "a\n", channel.gets
+  end
+
   def test_closing_under_a_reader
     session = connect
     thread = Thread.new { run_command(session, "sleep 60").read(1) }

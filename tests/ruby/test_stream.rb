@@ -54,6 +54,23 @@ class TestStream < Minitest::Test
     end
   end
 
+  def test_what_is_no_character_is_not_waited_for
+    %w[\\377 \\303x \\343\\377].each do |bytes|
+      command = "printf '#{bytes}'; sleep 60"
+      channel = run_command(@session, command)
+      IO.popen(["sh", "-c", "exec 2>&-; #{command.sub("sleep", "exec sleep")}"]) do |io|
+        assert_equal io.getc, channel.getc
+        Process.kill(:KILL, io.pid)
+      end
+    end
+  end
+
+  def test_lines_of_nothing_are_refused
+    channel = run_command(@session, "ls /")
+    assert_raises(ArgumentError) { channel.each_line(0) { flunk } }
+    assert_raises(ArgumentError) { channel.readlines(0) }
+  end
+
   def test_reading_into_a_string
     assert_like_an_io do |io|
       buffer = +"what was there"

@@ -6,7 +6,10 @@
 "SSH-2.0-STEP:LIE" asks for a lie; none:none for none, sftp:any for liar.py's,
 by the path; sftp:full for a disk that is full, behind a window that grows, and
 sftp:small for one behind small packets; sftp:ends for SFTP that ends when
-another channel is opened, sftp:empty for one that ends at once.  STEP is one of
+another channel is opened, sftp:empty for one that ends at once; auth:algorithms
+for one that tells a client of the same algorithm over and over, auth:rounds for
+one that asks twice; forward:late for a connection that comes as its port is
+given up.  STEP is one of
 STEPS, what the server says in a conversation; LIE is a method of Lies below, or
 one of
 
@@ -372,7 +375,7 @@ class Peer(Lies):
         self.sent = self.taken = 0
         self.chan, self.raw, self.rounds = 0, b"", 0
         self.sftp, self.sftp_in, self.then = None, b"", None
-        self.writes = []
+        self.writes, self.late = [], {}
         self.unproved = False
 
     # --- bytes and packets ---
@@ -627,6 +630,9 @@ class Peer(Lies):
             then()
 
     def on_5(self, rest):
+        if self.where == "auth:algorithms":
+            self.send(b"\x07" + u32(1) + text(b"server-sig-algs") +
+                      text(b",".join(2000 * [b"rsa-sha2-512"])))
         self.say("service", 6, unpack(rest, "s")[0])
 
     def on_50(self, rest):
@@ -661,6 +667,9 @@ class Peer(Lies):
     def on_61(self, _):
         if self.lies_in("inforequest", "for_ever"):
             self.ask()
+        elif self.where == "auth:rounds":
+            self.where = ""
+            self.ask()
         else:
             self.say("authsuccess", 52)
 
@@ -671,13 +680,17 @@ class Peer(Lies):
             self.say("globalok", 81, 4711)
             self.say("forwarded", 90, b"forwarded-tcpip", 5, 1 << 21, 1 << 15,
                      host, 4711, b"127.0.0.1", 999)
+        elif self.where == "forward:late":
+            host = unpack(rest, "sts")[2]
+            self.say("forwarded", 90, b"forwarded-tcpip", 6, 1 << 21, 1 << 15,
+                     host, 4711, b"127.0.0.1", 998)
         elif reply:
             self.send(b"\x52")
 
     def on_90(self, rest):
         kind, chan, _, _ = unpack(rest, "suuu")
         self.chan = chan
-        if kind == b"session":
+        if kind == b"session" and not self.late:
             if self.where == "sftp:ends" and self.sftp:
                 self.say("eof", 96, self.first)
                 self.say("close", 97, self.first)
@@ -691,7 +704,10 @@ class Peer(Lies):
 
     def on_91(self, rest):
         """The client has taken a channel that was forwarded."""
-        self.chan = unpack(rest, "uuuu")[1]
+        mine, self.chan = unpack(rest, "uu")
+        if self.where == "forward:late":
+            self.late[mine] = self.chan
+            return
         self.say("data", 94, self.chan, TRUTH)
         self.say("eof", 96, self.chan)
         self.say("close", 97, self.chan)
@@ -740,7 +756,10 @@ class Peer(Lies):
             self.send(b"\x5e" + u32(self.chan) +
                       text(data[start:start + 30000]))
 
-    def on_97(self, _):
+    def on_97(self, rest):
+        chan = self.late.pop(unpack(rest, "u")[0], None)
+        if chan is not None:
+            self.say("close", 97, chan)
         if self.step == "sftp":
             self.send(b"\x61" + u32(self.chan))
 

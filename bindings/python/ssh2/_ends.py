@@ -5,50 +5,19 @@ from __future__ import annotations
 import errno
 import functools
 import io
-import itertools
 import os
 import selectors
-import weakref
 from collections.abc import Callable
 from typing import Any
 
 from .binding import LIBSSH2_ERROR_EAGAIN
 
-_numbers = itertools.count(1)
-
-
-class _Mark(weakref.ref[Any]):
-    __slots__ = ("number",)
-
-
-_marks: dict[int, _Mark] = {}
-
-
-def _number(this: Any) -> int:
-    """A number that is no other object's; 0 where it takes no weak reference.
-
-    Another object may have its address before a transfer to it is over.
-    """
-    key = id(this)
-
-    def forget(mark: Any) -> None:
-        if _marks.get(key) is mark:
-            del _marks[key]
-
-    mark = _marks.get(key)
-    if mark is None or mark() is not this:
-        try:
-            mark = _marks[key] = _Mark(this, forget)
-        except TypeError:
-            return 0
-        mark.number = next(_numbers)
-    return mark.number
-
 
 def again(stream: Any) -> None:
     """Wait where a channel's session does not: others may take its bytes."""
     with selectors.DefaultSelector() as ready:
-        if session := getattr(stream, "session", None):
+        session = getattr(stream, "session", None)
+        if session is not None:
             ready.register(session, selectors.EVENT_READ)
         ready.select(0.05)
 
@@ -117,9 +86,3 @@ def end(this: Any, verb: str, prefix: str = "") -> dict[str, Any]:
         return {f"{prefix}local": this}
     ready = write_all if verb == "write" else read_some
     return {f"{prefix}object": functools.partial(ready, this, call)}
-
-
-def known_end(this: Any, verb: str) -> dict[str, Any]:
-    """As end(); by its number C knows an object that is given again."""
-    told = end(this, verb)
-    return told | {"object_id": _number(this)} if "object" in told else told

@@ -58,7 +58,7 @@ def _to_socket(stream: Any, sock: socket.socket, errors: list[Any]) -> None:
     try:
         while data := _read(stream):
             sock.sendall(data)
-    except Exception as error:
+    except BaseException as error:
         errors.append(error)
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
@@ -68,7 +68,7 @@ def _to_stream(stream: Any, sock: socket.socket, errors: list[Any]) -> None:
     try:
         while data := sock.recv(_SIZE):
             _write(stream, data)
-    except Exception as error:
+    except BaseException as error:
         errors.append(error)
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)

@@ -38,6 +38,8 @@ class Agent(Handle, binding.Agent):
             return rc
         keys: list[Any] = []
         while (key := self.identity(len(keys))) is not None:
+            if isinstance(key, int):  # it would block
+                return key
             keys.append(key)
         return keys
 

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from .session import Session
 
 
+def _first(out: Any) -> Any:
+    """Of several results; a code alone says that it would block."""
+    return out if isinstance(out, int) else out[0]
+
+
 @adopt
 class Channel(Handle, binding.Channel):
     """A channel, made by Session.open_session()."""
@@ -67,7 +72,7 @@ class Channel(Handle, binding.Channel):
         self, read_avail: int = 0, window_size_initial: int = 0
     ) -> int:
         """How many bytes the peer may still send."""
-        return super().window_read_ex()[0]
+        return _first(super().window_read_ex())
 
     def window_read(self) -> int:
         """How many bytes the peer may still send."""
@@ -77,7 +82,7 @@ class Channel(Handle, binding.Channel):
         self, window_size_initial: int = 0
     ) -> int:
         """How many bytes may still be sent."""
-        return super().window_write_ex()[0]
+        return _first(super().window_write_ex())
 
     def window_write(self) -> int:
         """How many bytes may still be sent."""

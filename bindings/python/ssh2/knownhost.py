@@ -93,10 +93,12 @@ class KnownHost(Handle, binding.KnownHost):
 
     def get(  # type: ignore[override]
         self, prev: KnownHostEntry | None = None
-    ) -> list[KnownHostEntry]:
+    ) -> list[KnownHostEntry] | Any:
         """All entries, or those after prev."""
         entries: list[Any] = []
         entry: Any = prev
         while (entry := super().get(entry)) is not None:
+            if isinstance(entry, int):  # it would block
+                return entry
             entries.append(entry)
         return entries

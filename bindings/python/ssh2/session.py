@@ -62,8 +62,10 @@ _listening: WeakValueDictionary[int, Session] = WeakValueDictionary()
 def _told(address: int, kind: int, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """What C is to call for an event, and with what; or nothing."""
     session = _listening.get(address)
-    callback = session and session.__dict__["_callbacks"].get(kind)
-    if not session or not callback:
+    if session is None:
+        return ()
+    callback = session.__dict__["_callbacks"].get(kind)
+    if callback is None:
         return ()
     if kind == binding.LIBSSH2_CALLBACK_DEBUG:
         args = (*args[:2], bool(args[2]))

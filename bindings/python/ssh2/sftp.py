@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from . import binding
-from ._ends import known_end
+from ._ends import end
 from ._handle import Handle, adopt
 from .binding import (
     LIBSSH2_FXF_APPEND as LIBSSH2_FXF_APPEND,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 Progress = Callable[[int, int], object]
+_BEGUN = 64  # as many calls that would block are kept by the core
 
 
 def _check_length(path: Path, length: int) -> None:
@@ -100,6 +102,25 @@ class SFTP(Handle, binding.SFTP):
             channel._session = self._session
         return channel
 
+    def _move(
+        self, call: Callable[..., int], local: Any, verb: str, **named: Any
+    ) -> int:
+        """Call; by its address C knows an object when it is given again.
+
+        Nothing else has that as long as the transfer may be gone on with.
+        """
+        begun = self.__dict__.setdefault("_begun", {})
+        ends = {"local": None} | end(local, verb)
+        if "object" not in ends:
+            return call(**ends, **named)
+        count = call(**ends, object_id=id(local), **named)
+        begun.pop(id(local), None)
+        if count == binding.LIBSSH2_ERROR_EAGAIN:
+            begun[id(local)] = local
+            for forgotten in list(begun)[:-_BEGUN]:
+                begun.pop(forgotten, None)
+        return count
+
     def get(  # type: ignore[override]
         self,
         remote: Path,
@@ -120,13 +141,15 @@ class SFTP(Handle, binding.SFTP):
         call left that was to be resumed as well; preserve keeps times and
         mode; both need a path.  Returns how many bytes the file has.
         """
-        return super().get(
-            remote,
+        call = functools.partial(super().get, remote)
+        return self._move(
+            call,
+            local,
+            "write",
             progress=progress,
             resume=resume,
             temporary=temporary,
             preserve=preserve,
-            **known_end(local, "write"),
         )
 
     def put(  # type: ignore[override]
@@ -144,13 +167,15 @@ class SFTP(Handle, binding.SFTP):
         As get(), the other way, but that a descriptor of a file can be resumed
         and has times, too; where an io.RawIOBase gives None it is waited for.
         """
-        return super().put(
-            remote=remote,
+        call = functools.partial(super().put, remote=remote)
+        return self._move(
+            call,
+            local,
+            "read",
             progress=progress,
             resume=resume,
             temporary=temporary,
             preserve=preserve,
-            **({"local": None} | known_end(local, "read")),
         )
 
     def get_tree(  # type: ignore[override]

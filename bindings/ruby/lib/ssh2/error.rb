@@ -28,6 +28,13 @@ module SSH2
     def to_s
       @message || super
     end
+
+    # Itself, or with a message another one, as `raise` makes it.
+    def exception(*message)
+      super.tap do |other|
+        other.instance_variable_set(:@message, nil) unless other.equal?(self)
+      end
+    end
   end
 
   # With a block: its value, and the object is closed at its end. An error of

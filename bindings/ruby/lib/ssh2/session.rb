@@ -152,7 +152,7 @@ module SSH2
     # language, always_display), _IGNORE (message), _X11 (channel, shost, sport)
     # or _AUTHAGENT (channel). What it raises is a warning. nil: no more.
     def callback_set(*args, **named, &block)
-      args << block if block
+      named[:callback] = block if block
       kind = args.fetch(0) { named[:cbtype] }
       keeping(kind, args.fetch(1) { named[:callback] }) do
         core_callback_set(*args, **named)
@@ -161,7 +161,7 @@ module SSH2
 
     # Say what is to be called with each line of trace.
     def trace_sethandler(*args, **named, &block)
-      args << block if block
+      named[:callback] = block if block
       keeping(TRACE, args.fetch(0) { named[:callback] }) do
         core_trace_sethandler(*args, **named)
       end
@@ -278,15 +278,16 @@ module SSH2
     # Wait until a call that would have blocked is worth another try: false if
     # that took longer than `timeout` seconds.
     def wait(timeout = nil)
-      directions, descriptor = block_directions, fileno
-      # Without a descriptor the next try fails, and says why.
-      return true if directions.zero? || descriptor.negative?
+      over = timeout && now + timeout
+      loop do
+        directions, descriptor = block_directions, fileno
+        # Without a descriptor the next try fails, and says why.
+        return true if directions.zero? || descriptor.negative?
 
-      events = 0
-      events |= IO::READABLE if directions & LIBSSH2_SESSION_BLOCK_INBOUND != 0
-      events |= IO::WRITABLE if directions & LIBSSH2_SESSION_BLOCK_OUTBOUND != 0
-      io = IO.for_fd(descriptor, "r+", autoclose: false)
-      io.wait(events, timeout) ? true : false
+        left = over ? [over - now, 0].max : SLICE
+        return true if ready?(descriptor, directions, [left, SLICE].min)
+        return false if over && left <= SLICE
+      end
     end
 
     def inspect # :nodoc:
@@ -302,6 +303,22 @@ module SSH2
     end
 
     private
+
+    SLICE = 0.1 # seconds: a close elsewhere is not seen by who polls
+    private_constant :SLICE
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    end
+
+    def ready?(descriptor, directions, timeout)
+      events = 0
+      events |= IO::READABLE if directions & LIBSSH2_SESSION_BLOCK_INBOUND != 0
+      events |= IO::WRITABLE if directions & LIBSSH2_SESSION_BLOCK_OUTBOUND != 0
+      IO.for_fd(descriptor, "r+", autoclose: false).wait(events, timeout)
+    rescue Errno::EBADF, IOError # it has been closed since
+      nil
+    end
 
     # Keep a callback, unless it is refused.
     def keeping(kind, callback)

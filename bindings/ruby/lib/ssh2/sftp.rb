@@ -90,17 +90,19 @@ module SSH2
     def each(path)
       return enum_for(:each, path) unless block_given?
 
-      opendir(path) do |dir|
+      result = opendir(path) do |dir|
         dir.each_entry do |entry|
           yield entry unless [".", ".."].include?(entry.name)
         end
       end
-      self
+      result.is_a?(Symbol) ? result : self
     end
 
     # All entries of a directory, but "." and "..".
     def entries(path)
-      each(path).to_a
+      entries = []
+      result = each(path) { |entry| entries << entry }
+      result.is_a?(Symbol) ? result : entries
     end
 
     # A whole file, as text.
@@ -120,8 +122,8 @@ module SSH2
 
     # Is there such a file? A link counts if what it names is there.
     def exist?(path)
-      stat(path)
-      true
+      result = stat(path)
+      result.is_a?(Symbol) ? result : true
     rescue SFTPNoSuchFileError, SFTPNoSuchPathError
       false
     end

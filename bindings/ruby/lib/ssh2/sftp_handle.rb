@@ -67,13 +67,13 @@ module SSH2
 
     # Go to an offset from the start, the place, or the end.
     def seek(offset, whence = IO::SEEK_SET)
-      case whence
-      when IO::SEEK_SET, :SET then seek64(offset)
-      when IO::SEEK_CUR, :CUR then seek64(tell64 + offset)
-      when IO::SEEK_END, :END then seek64(size + offset)
-      else raise ArgumentError, "unknown whence: #{whence.inspect}"
-      end
-      0
+      from = case whence
+             when IO::SEEK_SET, :SET then 0
+             when IO::SEEK_CUR, :CUR then tell64
+             when IO::SEEK_END, :END then size
+             else raise ArgumentError, "unknown whence: #{whence.inspect}"
+             end
+      from.is_a?(Symbol) ? from : seek64(from + offset) || 0
     end
 
     # Go to the start.
@@ -83,7 +83,8 @@ module SSH2
 
     # The file's size.
     def size
-      fstat.filesize
+      result = fstat
+      result.is_a?(Symbol) ? result : result.filesize
     end
 
     # Close it; again: nothing is done.

@@ -15,6 +15,7 @@ module SSH2
     # text, all that is left.
     def read(length = nil, outbuf = nil)
       return fill(length, outbuf, true) if length
+      raise FrozenError, "can't modify frozen String" if outbuf&.frozen?
 
       text = take(nil, nil)
       return text if text.is_a?(Symbol)
@@ -33,6 +34,8 @@ module SSH2
       separator, limit = $/, separator if separator.is_a?(Integer)
       return String.new(encoding: external_encoding) if limit&.zero?
 
+      limit = nil if limit&.negative?
+      separator &&= separator.to_str
       if separator == ""
         separator = "\n\n"
         nil while (byte = getbyte) == 10
@@ -82,12 +85,16 @@ module SSH2
 
     # Each line that is left.
     def each_line(*args, **named, &block)
+      raise ArgumentError, "invalid limit: 0 for each_line" if args.include?(0)
+
       each_of(:each_line, :gets, *args, **named, &block)
     end
 
     # The lines that are left.
-    def readlines(...)
-      each_line(...).to_a
+    def readlines(*args, **named)
+      lines = each_line(*args, **named) # refuses what is wrong
+      nil while (more = read_ahead(CHUNK)) == true
+      more.is_a?(Symbol) ? more : lines.to_a
     end
 
     # Let the next read begin with a byte, or with bytes.
@@ -168,12 +175,24 @@ module SSH2
       at += separator.bytesize if at
       return at if !limit || (at && at <= limit)
 
-      ends = (limit..limit + 3).find do |size|
-        return if size > held.bytesize
+      return if held.bytesize < limit
 
-        held[0, size].force_encoding(external_encoding).valid_encoding?
+      (limit..limit + 3).each do |size|
+        part = held[0, size].force_encoding(external_encoding)
+        return size if part.valid_encoding? && part.bytesize == size
+        return limit unless begun?(part)
+        return if part.bytesize < size
       end
-      ends || limit
+      limit
+    end
+
+    # May what follows make a character of the last bytes?
+    def begun?(text)
+      to = text.encoding == Encoding::UTF_8 ? "UTF-16LE" : "UTF-8"
+      convert = Encoding::Converter.new(text.encoding, to)
+      convert.primitive_convert(text.dup, +"") == :incomplete_input
+    rescue Encoding::ConverterNotFoundError
+      true
     end
   end
 
