@@ -12,16 +12,11 @@
 
 enum { REQUEST_LIMIT = 32000 };
 
-static int
-look_authenticated(const s2_session *s)
-{
-    return libssh2_userauth_authenticated(s->raw);
-}
-
 bool
 s2_session_userauth_authenticated(s2_session *s)
 {
-    return s2_session_look(s, look_authenticated, false);
+    return s->generation == s2_generation &&
+           atomic_load(&s->seen.authenticated);
 }
 
 int

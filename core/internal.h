@@ -377,9 +377,13 @@ struct s2_session {
     s2_error *dead;            /* why the session is over; NULL: it is not */
     _Atomic(s2_obj *) dropped; /* pushed by any thread, without a lock */
     s2_obj *parked;
-    size_t hosts;            /* bytes of libssh2's that known hosts have */
-    atomic_size_t files;     /* open ones, and folders, of all its SFTPs */
-    unsigned generation;     /* of the process that made it */
+    size_t hosts;        /* bytes of libssh2's that known hosts have */
+    atomic_size_t files; /* open ones, and folders, of all its SFTPs */
+    unsigned generation; /* of the process that made it */
+    /* As the last turn left them, for who only looks and waits for nobody. */
+    struct {
+        atomic_int fd, directions, authenticated;
+    } seen;
     bool shaken;             /* the handshake went through */
     bool expired;            /* a password was */
     bool paired;             /* both directions prefer the same */
@@ -412,8 +416,6 @@ void s2_session_end(s2_session *s, s2_error *why);
 void s2_session_wake_all(s2_session *s);
 /* A handle of libssh2's was lost for want of memory: end the session. */
 s2_error *s2_session_leak(s2_session *s);
-/* What is only looked at waits for no end of a callback; `none` in a child. */
-int s2_session_look(s2_session *s, int (*at)(const s2_session *), int none);
 int s2_handshake_step(s2_op *op);
 /* The error of what is to come before a handshake. */
 s2_error *s2_handshake_made(const s2_op *op);

@@ -1102,6 +1102,13 @@ end_turn(call *c)
     /* Whoever polls our descriptor is in the list until its next turn. */
     if (atomic_load(&s->obj.closed) && !s->waiters)
         s2_wire_close(&s->wire);
+    atomic_store(&s->seen.fd, s->wire.fd);
+    atomic_store(
+        &s->seen.directions,
+        libssh2_session_block_directions(s->raw) |
+            (s2_wire_queued(&s->wire) ? LIBSSH2_SESSION_BLOCK_OUTBOUND : 0));
+    atomic_store(&s->seen.authenticated,
+                 libssh2_userauth_authenticated(s->raw));
     s2_turn_unlock(&s->turn);
 }
 

@@ -90,6 +90,7 @@ s2_session_create(void)
     if (!s)
         return NULL;
     s->wire.fd = s->wire.user_fd = -1;
+    atomic_init(&s->seen.fd, -1);
     s->generation = s2_generation;
     s2_turn_init(&s->turn);
     s2_events_init(&s->events);
@@ -178,28 +179,11 @@ s2_session_closed(s2_session *s)
 }
 
 int
-s2_session_look(s2_session *s, int (*at)(const s2_session *), int none)
-{
-    int seen;
-
-    if (s->generation != s2_generation)
-        return none;
-    s2_turn_lock(&s->turn);
-    seen = at(s);
-    s2_turn_unlock(&s->turn);
-    return seen;
-}
-
-static int
-look_fileno(const s2_session *s)
-{
-    return atomic_load(&s->obj.closed) ? -1 : s->wire.fd;
-}
-
-int
 s2_session_fileno(s2_session *s)
 {
-    return s2_session_look(s, look_fileno, -1);
+    return s->generation != s2_generation || atomic_load(&s->obj.closed)
+               ? -1
+               : atomic_load(&s->seen.fd);
 }
 
 /* --- handshake and goodbye ----------------------------------------------- */
@@ -483,17 +467,11 @@ s2_session_get_read_timeout(s2_session *s)
     return atomic_load(&s->read_timeout) / 1000;
 }
 
-static int
-look_directions(const s2_session *s)
-{
-    return libssh2_session_block_directions(s->raw) |
-           (s2_wire_queued(&s->wire) ? LIBSSH2_SESSION_BLOCK_OUTBOUND : 0);
-}
-
 int
 s2_session_block_directions(s2_session *s)
 {
-    return s2_session_look(s, look_directions, 0);
+    return s->generation == s2_generation ? atomic_load(&s->seen.directions)
+                                          : 0;
 }
 
 enum { ANY_TIME = S2_QUICK | S2_EARLY | S2_AFTER_END };
