@@ -327,6 +327,7 @@ interactive_step(s2_op *op)
     rc = libssh2_userauth_keyboard_interactive_ex(
         S2_RAW(op), op->b[0].p, (unsigned)op->b[0].len, respond);
     S2_SESSION(op)->asking = NULL;
+    op->failed = op->error;
     return op->error && rc != LIBSSH2_ERROR_EAGAIN ? S2_FAILED : rc;
 }
 

@@ -299,6 +299,7 @@ struct s2_op {
     bool idle;    /* set by a step that would block, and left nothing behind */
     bool more;    /* set by one that would not, and lets others have a turn */
     bool raised;  /* the language raised inside a callback */
+    bool failed;  /* set by a step that would block, with `error` set */
     bool left;    /* the caller has gone: finish only what was begun */
     bool owed;    /* and was told to call again: keep the result for it */
     bool goes_on; /* its state is there already: it takes over no other's */

@@ -1063,8 +1063,8 @@ take_turn(call *c)
     s->caller = c->caller;
     c->begun = true;
     rc = try_step(s, op);
-    if (rc == LIBSSH2_ERROR_EAGAIN && op->error) {
-        op->raised = true; /* nor is what has failed gone on with */
+    if (rc == LIBSSH2_ERROR_EAGAIN && op->failed) {
+        op->raised = true; /* nor is this gone on with */
         return leave(c, error_of(op, S2_FAILED));
     }
     if (rc == LIBSSH2_ERROR_EAGAIN)
