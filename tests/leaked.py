@@ -48,7 +48,8 @@ def main(runtime, *command):
     with tempfile.TemporaryDirectory(prefix="ssh2-") as folder:
         env = os.environ | {
             "LD_PRELOAD": runtime, "PYTHONMALLOC": "malloc",
-            "ASAN_OPTIONS": f"use_sigaltstack=0:log_path={folder}/log",
+            "ASAN_OPTIONS": "use_sigaltstack=0:allocator_may_return_null=1:"
+                            f"log_path={folder}/log",
             "LSAN_OPTIONS": "exitcode=0", "UBSAN_OPTIONS":
                 "print_stacktrace=1:log_path=" + folder + "/log"}
         status = subprocess.run(command, env=env, check=False).returncode
