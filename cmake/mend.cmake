@@ -198,7 +198,7 @@ function(ssh2_mend_source source)
         "            session->userauth_kybd_auth_failure = 1;\n\\1")
     ssh2_mend(${source}/src/userauth.c
         "(userauth_kybd_state = libssh2_NB_state_idle;\n *return) -1;"
-        "\\1 session->err_code < 0 ? session->err_code : -1;")
+        "\\1 LIBSSH2_ERROR_AUTHENTICATION_FAILED;")
 
     # A connection that comes while those that nobody has accepted are closed is
     # lost with its listener.

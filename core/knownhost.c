@@ -99,11 +99,14 @@ static int
 init_step(s2_op *op)
 {
     s2_knownhost *kh = s2_obj_new(&s2_knownhost_type, sizeof *kh, op->self);
+    size_t before;
 
     if (!(op->dst = kh))
         return s2_op_fail(op, &s2_no_memory);
+    before = S2_SESSION(op)->alloc.live;
     kh->raw = libssh2_knownhost_init(S2_RAW(op));
     kh->revoked = libssh2_knownhost_init(S2_RAW(op));
+    S2_SESSION(op)->hosts += S2_SESSION(op)->alloc.live - before;
     return kh->raw && kh->revoked ? 0 : s2_op_null(op);
 }
 
@@ -558,6 +561,7 @@ readfile_step(s2_op *op)
     op->r[0] = 0;
     while (!rc && fgets(line, sizeof line, f)) {
         op->r[0]++;
+        s2_alloc_fresh(&S2_SESSION(op)->alloc); /* as input of its own */
         rc = strchr(line, '\n') || feof(f)
                  ? add_line(op, line)
                  : refuse(op, "too long, or not a line of text");

@@ -619,7 +619,7 @@ wait_for(call *c, const s2_scope *scope, int need)
     if (next && (!c->until || next < c->until))
         c->until = next;
     /* Where the same one's call watches, this is made in that. */
-    if (need && (!s->watcher || s->watcher->caller == c->caller)) {
+    if (s->watcher ? s->watcher->caller == c->caller : need) {
         s->watcher = w;
         s->watched = 0;
         for (s2_waiter *o = s->waiters; o; o = o->next)
@@ -1016,6 +1016,13 @@ take_turn(call *c)
     /* Whatever is under way: it is not for lack of time that it fails. */
     if ((op->flags & S2_SHAKES) && s->shaken && !c->begun && !*owed_to(c))
         return leave(c, s2_handshake_made(op));
+    /* In a callback of its waiting, or a signal's handler. */
+    if (op->scope && op->scope->live && op->scope->live != c->id &&
+        op->scope->caller == c->caller)
+        return leave(c, s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE,
+                                     op->func, about(op),
+                                     "the call that this one is made in is not "
+                                     "over"));
     if ((op->flags & S2_CLOSES) && c->blocking)
         s2_op_close(op); /* whoever is in its way leaves */
     if (s->held)         /* until the callback is over */
@@ -1031,16 +1038,8 @@ take_turn(call *c)
         house_keeping(s);
     }
     if (op->scope) {
-        if (op->scope->live && op->scope->live != c->id) {
-            /* In a callback of its waiting, or a signal's handler. */
-            if (op->scope->caller == c->caller)
-                return leave(c, s2_error_new(S2_C_BadUseError,
-                                             LIBSSH2_ERROR_BAD_USE, op->func,
-                                             about(op),
-                                             "the call that this one is made "
-                                             "in is not over"));
+        if (op->scope->live && op->scope->live != c->id)
             return wait_for(c, op->scope, 0);
-        }
         op->scope->live = c->id;
         op->scope->caller = c->caller;
         if (s->owed && !c->begun && !op->goes_on && claim_owed(c)) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 Progress = Callable[[int, int], object]
 _BEGUN = 64  # as many calls that would block are kept by the core
+_numbers = itertools.count(1)
 
 
 def _check_length(path: Path, length: int) -> None:
@@ -105,18 +107,16 @@ class SFTP(Handle, binding.SFTP):
     def _move(
         self, call: Callable[..., int], local: Any, verb: str, **named: Any
     ) -> int:
-        """Call; by its address C knows an object when it is given again.
-
-        Nothing else has that as long as the transfer may be gone on with.
-        """
+        """Call; by a number C knows an object when it is given again."""
         begun = self.__dict__.setdefault("_begun", {})
         ends = {"local": None} | end(local, verb)
         if "object" not in ends:
             return call(**ends, **named)
-        count = call(**ends, object_id=id(local), **named)
+        _, number = begun.get(id(local)) or (None, next(_numbers))
+        count = call(**ends, object_id=number, **named)
         begun.pop(id(local), None)
         if count == binding.LIBSSH2_ERROR_EAGAIN:
-            begun[id(local)] = local
+            begun[id(local)] = local, number
             for forgotten in list(begun)[:-_BEGUN]:
                 begun.pop(forgotten, None)
         return count

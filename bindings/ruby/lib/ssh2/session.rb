@@ -316,8 +316,8 @@ module SSH2
       events |= IO::READABLE if directions & LIBSSH2_SESSION_BLOCK_INBOUND != 0
       events |= IO::WRITABLE if directions & LIBSSH2_SESSION_BLOCK_OUTBOUND != 0
       IO.for_fd(descriptor, "r+", autoclose: false).wait(events, timeout)
-    rescue Errno::EBADF, IOError # it has been closed since
-      nil
+    rescue Errno::EBADF, Errno::EINVAL, IOError # it has been closed since
+      true
     end
 
     # Keep a callback, unless it is refused.

@@ -91,8 +91,12 @@ module SSH2
       return enum_for(:each, path) unless block_given?
 
       result = opendir(path) do |dir|
-        dir.each_entry do |entry|
-          yield entry unless [".", ".."].include?(entry.name)
+        while (entry = dir.readdir)
+          if entry.is_a?(Symbol)
+            session.wait # made again it would begin anew
+          elsif ![".", ".."].include?(entry.name)
+            yield entry
+          end
         end
       end
       result.is_a?(Symbol) ? result : self

@@ -46,14 +46,14 @@ module SSH2
 
     # Write, and tell how many bytes were written.
     def write(*bytes, **named)
-      seek64(tell64) if @unread
-      super
+      moved = seek64(tell64) if @unread
+      moved.is_a?(Symbol) ? moved : super
     end
 
     # Go to an offset from the start.
     def seek64(*args, **named)
       result = core_seek64(*args, **named)
-      @unread = nil
+      @unread = nil unless result.is_a?(Symbol)
       result
     end
 
