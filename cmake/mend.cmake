@@ -185,6 +185,19 @@ function(ssh2_mend_source source)
         "\\(channel->read_state == libssh2_NB_state_jump1\\) \\|\\|"
         "(channel->adjust_state != libssh2_NB_state_idle) ||")
 
+    # The padding of a packet whose MAC is made of what is encrypted is believed to
+    # be shorter than that; and one that is less than a block is freed twice.
+    ssh2_mend(${source}/src/transport.c
+        "p->padding_length = first_block\\[0\\];"
+        "\\0
+                if(p->padding_length > p->packet_length - 1) {
+                    LIBSSH2_FREE(session, decrypt_buffer);
+                    return LIBSSH2_ERROR_DECRYPT;
+                }" IF_THERE)
+    ssh2_mend(${source}/src/transport.c
+        "(LIBSSH2_FREE\\(session, p->payload\\);)(\n *return LIBSSH2_ERROR_DECRYPT;)"
+        "\\1\n                    p->payload = NULL;\n                    p->total_num = 0;\\2")
+
     # The algorithms that a server tells it knows are copied into room for ours:
     # it may tell the same one without end.
     ssh2_mend(${source}/src/userauth.c

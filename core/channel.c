@@ -16,6 +16,14 @@ channel_finish(s2_obj *obj)
 
     s2_record_drop(&ch->reading);
     s2_record_drop(&ch->writing);
+    /* It reads until the server closes it too: what comes may be forged. */
+    if (!obj->session->dead) {
+        int rc = libssh2_channel_close(ch->raw);
+
+        if (rc == LIBSSH2_ERROR_EAGAIN)
+            return rc;
+        s2_session_saw(obj->session, rc);
+    }
     return libssh2_channel_free(ch->raw);
 }
 

@@ -301,6 +301,21 @@ known_name(const char *host, int port)
     return name;
 }
 
+/* No credential may go to a host that is not the one that was meant, nor where
+ * an interrupt came first, which ends the disconnecting as well. */
+static void
+refuse(s2_session *s)
+{
+    s2_error_free(s2_session_disconnect(
+        s, SSH_DISCONNECT_HOST_KEY_NOT_VERIFIABLE, "host key refused"));
+    s2_turn_lock(&s->turn);
+    if (!s->dead)
+        s2_session_end(s, s2_error_new(S2_C_SocketDisconnectError,
+                                       LIBSSH2_ERROR_SOCKET_DISCONNECT, NULL,
+                                       NULL, "the host was not verified"));
+    s2_turn_unlock(&s->turn);
+}
+
 static s2_error *
 check_host(s2_session *s, s2_knownhost *kh, const char *name)
 {
@@ -318,10 +333,8 @@ check_host(s2_session *s, s2_knownhost *kh, const char *name)
                                   &entry);
     s2_buf_free(&key);
     s2_release(entry);
-    /* No credential may go to a host that is not the one that was meant. */
     if (err)
-        s2_error_free(s2_session_disconnect(
-            s, SSH_DISCONNECT_HOST_KEY_NOT_VERIFIABLE, "host key refused"));
+        refuse(s);
     return err;
 }
 
@@ -340,34 +353,65 @@ s2_session_verify(s2_session *s, const char *host, int port,
     return err;
 }
 
+/* The types of key that the program prefers, or else all. */
+static s2_error *
+wanted_types(s2_session *s, s2_list *types)
+{
+    const char *at;
+    bool done = true;
+
+    s2_turn_lock(&s->turn);
+    at = s->prefs[LIBSSH2_METHOD_HOSTKEY];
+    for (size_t len; at && *at && done; at += len + (at[len] == ',')) {
+        len = strcspn(at, ",");
+        done = s2_list_add(types, at, len);
+    }
+    s2_turn_unlock(&s->turn);
+    return !done ? &s2_no_memory
+           : types->count
+               ? NULL
+               : s2_session_supported_algs(s, LIBSSH2_METHOD_HOSTKEY, types);
+}
+
+static bool
+lists(const char *names, const s2_buf *name)
+{
+    for (size_t len; *names; names += len + (names[len] == ',')) {
+        len = strcspn(names, ",");
+        if (len == name->len && !memcmp(names, name->data, len))
+            return true;
+    }
+    return false;
+}
+
 /* Ask first for the types of key that are known: a server has several, and
  * only one of them is shown. */
 static s2_error *
 prefer_known(s2_session *s, s2_knownhost *kh, const char *name)
 {
-    s2_buf prefs = {0};
-    s2_list all = {0};
-    s2_error *err = s2_knownhost_types(kh, name, -1, &prefs);
+    s2_buf known = {0};
+    s2_list types = {0};
+    s2_error *err = s2_knownhost_types(kh, name, -1, &known);
+    size_t cap = 1;
+    char *prefs, *to;
 
-    if (!err && prefs.data)
-        err = s2_session_supported_algs(s, LIBSSH2_METHOD_HOSTKEY, &all);
-    for (size_t i = 0; !err && i < all.count; i++) {
-        s2_buf more = {0};
-        size_t len = prefs.len + all.item[i].len + 2;
-
-        if (!(more.data = malloc(len))) {
-            err = &s2_no_memory;
-            break;
-        }
-        more.len = (size_t)snprintf(more.data, len, "%s,%s", prefs.data,
-                                    all.item[i].data);
-        s2_buf_free(&prefs);
-        prefs = more;
-    }
-    if (!err && prefs.data)
-        err = s2_session_method_pref(s, LIBSSH2_METHOD_HOSTKEY, prefs.data);
-    s2_list_free(&all);
-    s2_buf_free(&prefs);
+    if (!err && known.data)
+        err = wanted_types(s, &types);
+    for (size_t i = 0; i < types.count; i++)
+        cap += types.item[i].len + 1;
+    to = prefs = malloc(cap);
+    if (!err && !prefs)
+        err = &s2_no_memory;
+    for (int is = 1; !err && known.data && is >= 0; is--)
+        for (size_t i = 0; i < types.count; i++)
+            if (lists(known.data, &types.item[i]) == is)
+                to += sprintf(to, "%s%s", to > prefs ? "," : "",
+                              types.item[i].data);
+    if (!err && to > prefs)
+        err = s2_session_method_pref(s, LIBSSH2_METHOD_HOSTKEY, prefs);
+    free(prefs);
+    s2_list_free(&types);
+    s2_buf_free(&known);
     return err;
 }
 
@@ -379,6 +423,7 @@ s2_session_connect(s2_session *s, const char *host, int port, int timeout,
         S2_OP(s, connect_step, "connect", &s->scope, S2_EARLY | S2_SHAKES);
     s2_knownhost *kh = NULL;
     s2_error *err = NULL;
+    bool shaken = s->shaken;
     char *name;
 
     if (port < 1 || port > 65535)
@@ -399,6 +444,8 @@ s2_session_connect(s2_session *s, const char *host, int port, int timeout,
     }
     if (!err && verify)
         err = check_host(s, kh, name);
+    else if (err && verify && !shaken && s->shaken)
+        refuse(s);
     free(name);
     s2_release(kh);
     return err;

@@ -321,6 +321,8 @@ void s2_op_bytes(s2_op *op, int i, const void *p, size_t len);
 s2_error *s2_op_call(s2_op *op);
 /* For a step: what it asked beside its call may end the session. */
 void s2_op_saw(s2_op *op, int rc);
+/* For house keeping: so may what it comes to. */
+void s2_session_saw(s2_session *s, int rc);
 /* For a step: fail with this error. */
 int s2_op_fail(s2_op *op, s2_error *err);
 /* For a step: refuse all other calls on the object, and wake those that wait. */
@@ -396,8 +398,9 @@ struct s2_session {
     atomic_bool blocking;
     atomic_long timeout, read_timeout; /* ms */
     bool keep_reply, replies_due; /* to keepalives: asked for, at any time */
-    int64_t keep_every, keep_next, heard; /* ms */
-    uint64_t heard_bytes;
+    int64_t keep_every, keep_last, keep_next; /* ms; 0: never */
+    unsigned kept_silent; /* keepalives since a byte came, which was so many: */
+    uint64_t heard;
 };
 
 #ifdef S2_HAVE_libssh2_session_callback_set2
@@ -418,6 +421,7 @@ void s2_session_wake_all(s2_session *s);
 /* A handle of libssh2's was lost for want of memory: end the session. */
 s2_error *s2_session_leak(s2_session *s);
 int s2_handshake_step(s2_op *op);
+int s2_keepalive(s2_session *s); /* send one */
 /* The error of what is to come before a handshake. */
 s2_error *s2_handshake_made(const s2_op *op);
 

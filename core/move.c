@@ -18,7 +18,7 @@
 enum {
     NAME = 255,   /* bytes of a name, on most file systems */
     LEAST = 4096, /* bytes of a read, whatever a server gives at once */
-    MODE = 0777,  /* of what a file may be for, that which is copied */
+    MODE = 0777,  /* of what a file may be for: its owner may be another now */
     CHECKS = 2,   /* of a file that ends early: it may be being written anew */
 };
 
@@ -282,8 +282,13 @@ look_here(s2_op *op, s2_move *m)
     bool link;
     char *real;
 
-    if (fstatat(m->dir, m->local, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return true;
+    if (fstatat(m->dir, m->local, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        int why = errno;
+
+        if (why != ENOENT)
+            fail_here(op, m, why);
+        return why == ENOENT;
+    }
     link = S_ISLNK(st.st_mode);
     if (link && m->plain)
         return true;
@@ -417,7 +422,7 @@ close_here(s2_op *op, s2_move *m)
     if (m->regular && (m->options & S2_PRESERVE))
         done = s2_preserve(m->fd, &m->attrs);
     else if (m->local_temp && m->there.flags)
-        done = fchmod(m->fd, m->there.permissions & 07777) == 0;
+        done = fchmod(m->fd, m->there.permissions & MODE) == 0;
     if (!done)
         fail_here(op, m, errno);
     m->own_fd = false;
@@ -470,6 +475,7 @@ ask_open(s2_move *m)
 {
     bool resume = m->options & S2_RESUME;
     unsigned long flags = LIBSSH2_FXF_READ;
+    const s2_attrs *from = &m->attrs;
     s2_attrs attrs = {0};
     unsigned char body[4 + S2_ATTRS_MOST], *to;
     size_t len;
@@ -478,13 +484,10 @@ ask_open(s2_move *m)
         flags = LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT;
         if (!resume)
             flags |= m->remote_temp ? LIBSSH2_FXF_EXCL : LIBSSH2_FXF_TRUNC;
-        if (m->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) {
-            attrs.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS;
-            attrs.permissions = (m->there.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS
-                                     ? m->there.permissions
-                                     : m->attrs.permissions) &
-                                MODE;
-        }
+        if (m->there.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS)
+            from = &m->there; /* nobody is to read meanwhile who could not */
+        attrs.flags = from->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS;
+        attrs.permissions = from->permissions & MODE;
     }
     len = (size_t)(s2_put_attrs(put_u32(body, flags), &attrs) - body);
     if (!(to = ask_path(m, FXP_OPEN, name_there(m), len, HANDLE)))
@@ -560,7 +563,7 @@ wanted(const s2_move *m)
     }
     a = m->there;
     a.flags &= m->remote_temp ? LIBSSH2_SFTP_ATTR_PERMISSIONS : 0;
-    a.permissions &= 07777;
+    a.permissions &= MODE;
     return a;
 }
 
@@ -972,7 +975,8 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
         if (r->type == FXP_NAME && take_u32(&c) == 1) {
             cursor name = take_string(&c);
 
-            if (name.at && !memchr(name.at, '\0', name.left))
+            if (name.at && name.left <= S2_NAMES &&
+                !memchr(name.at, '\0', name.left))
                 m->real = strndup((const char *)name.at, name.left);
         }
         break;

@@ -735,28 +735,36 @@ unusable(call *c)
 static void
 keep_alive(s2_session *s)
 {
-    int64_t now;
-    int next;
-
-    if (!s->keep_every || !s->shaken)
+    if (!s->keep_every || !s->shaken || s2_now() < s->keep_next)
         return;
-    now = s2_now();
-    if (s->wire.received != s->heard_bytes) {
-        s->heard_bytes = s->wire.received;
-        s->heard = now;
-    }
-    if (now < s->keep_next)
-        return;
-    if (s->keep_reply && now - s->heard > SILENT_INTERVALS * s->keep_every) {
+    /* What nobody has read yet is an answer, too. */
+    if (s->keep_reply && s->wire.received == s->heard &&
+        s->kept_silent >= SILENT_INTERVALS &&
+        s2_poll(s->wire.fd, -1, LIBSSH2_SESSION_BLOCK_INBOUND, 0) ==
+            S2_TIMED_OUT) {
         s2_session_end(s, s2_error_new(S2_C_SocketTimeout,
                                        LIBSSH2_ERROR_SOCKET_TIMEOUT, NULL, NULL,
                                        "no answer to %d keepalives",
                                        SILENT_INTERVALS));
         return;
     }
-    s->keep_next = now + s->keep_every;
-    s->replies_due |= s->keep_reply;
-    libssh2_keepalive_send(s->raw, &next);
+    s2_keepalive(s);
+}
+
+void
+s2_session_saw(s2_session *s, int rc)
+{
+    s2_op op = S2_OP(s, NULL, "libssh2_channel_close", NULL, 0);
+
+    s2_op_saw(&op, rc);
+}
+
+/* A packet that was forged may come where libssh2 passes errors over. */
+static void
+check_forged(s2_session *s)
+{
+    if (libssh2_session_last_errno(s->raw) == LIBSSH2_ERROR_INVALID_MAC)
+        s2_session_saw(s, LIBSSH2_ERROR_INVALID_MAC);
 }
 
 /* What each turn does for those who are not there. */
@@ -770,6 +778,7 @@ house_keeping(s2_session *s)
     if (s->shaken || !s->paired)
         s2_parked_advance(s);
     keep_alive(s);
+    check_forged(s);
     if (s->wire.received != received)
         wake_readers(s);
 }
@@ -842,6 +851,7 @@ try_step(s2_session *s, s2_op *op)
     rc = op->step(op);
     if (hosts)
         s->hosts += s->alloc.live - live;
+    check_forged(s);
     if (s->wire.received != received)
         wake_readers(s);
     if (rc < 0 && s2_alloc_lost(&s->alloc)) {
@@ -1097,6 +1107,8 @@ end_turn(call *c)
 {
     s2_session *s = c->s;
 
+    if (s->generation != s2_generation)
+        return; /* a child's, which wakes nobody */
     keep_watch(s);
     /* Whoever polls our descriptor is in the list until its next turn. */
     if (atomic_load(&s->obj.closed) && !s->waiters)
@@ -1232,6 +1244,13 @@ lose(call *c)
     c->err = &s2_raised;
 }
 
+static s2_error *
+forked(const s2_op *op)
+{
+    return s2_error_new(S2_C_ForkedError, LIBSSH2_ERROR_BAD_USE, op->func, NULL,
+                        "the session belongs to the parent process");
+}
+
 s2_error *
 s2_op_call(s2_op *op)
 {
@@ -1241,8 +1260,7 @@ s2_op_call(s2_op *op)
     long timeout = op->timeout ? op->timeout : atomic_load(&s->timeout);
 
     if (s->generation != s2_generation)
-        return s2_error_new(S2_C_ForkedError, LIBSSH2_ERROR_BAD_USE, op->func,
-                            NULL, "the session belongs to the parent process");
+        return forked(op);
     c.id = atomic_fetch_add(&ids, 1) + 1;
     c.blocking = atomic_load(&s->blocking);
     /* Other scopes wait for data, or for an end, that nobody owes. */
@@ -1278,15 +1296,19 @@ s2_op_call(s2_op *op)
         else
             rc = host.wait(host.ctx, c.fd, c.waiter->fd[0], c.directions,
                            slice(&c));
+        if (s->generation != s2_generation) {
+            c.err = rc == S2_RAISED ? &s2_raised : forked(op);
+            break; /* turns and waiters are the parent's */
+        }
         if (rc == S2_RAISED) {
             abandon(&c);
             break;
         }
     }
-    if (c.waiter)
+    if (c.waiter && s->generation == s2_generation)
         s2_waiter_put(c.waiter);
-    if (c.err != &s2_raised && !c.inside && s2_events_due(s) &&
-        tell(&c) == S2_RAISED)
+    if (c.err != &s2_raised && !c.inside && s->generation == s2_generation &&
+        s2_events_due(s) && tell(&c) == S2_RAISED)
         lose(&c);
     s2_release(op->self);
     for (int i = 0; c.err && i < 4; i++)
@@ -1305,6 +1327,10 @@ s2_op_call_out(s2_op *op, void (*fn)(void *), void *arg)
     ERR_pop_to_mark();
     fn(arg);
     ERR_set_mark();
+    if (s->generation != s2_generation) {
+        s->wire.ending = true; /* nothing of it goes out, or comes in */
+        return;
+    }
     s2_turn_lock(&s->turn);
     s->held = false;
     s2_session_wake_all(s);

@@ -364,7 +364,6 @@ s2_handshake_step(s2_op *op)
         return rc;
     if (!rc) {
         s->shaken = true;
-        s->heard = s2_now();
         return hold_methods(s);
     }
     return rc;
@@ -741,10 +740,26 @@ keepalive_config_step(s2_op *op)
 
     s->keep_reply = op->n[0];
     s->keep_every = op->n[1] * 1000;
-    s->heard = s2_now();
-    s->keep_next = s->keep_every ? s->heard + s->keep_every : 0;
-    libssh2_keepalive_config(s->raw, op->n[0] != 0, (unsigned)op->n[1]);
+    s->keep_next = s->keep_every ? s2_now() + s->keep_every : 0;
+    /* It is always due to libssh2, whose clock may be set back. */
+    libssh2_keepalive_config(s->raw, op->n[0] != 0,
+                             op->n[1] ? (unsigned)INT_MIN : 0);
     return 0;
+}
+
+int
+s2_keepalive(s2_session *s)
+{
+    int next;
+
+    if (s->wire.received != s->heard)
+        s->kept_silent = 0;
+    s->heard = s->wire.received;
+    s->kept_silent++;
+    s->keep_last = s2_now();
+    s->keep_next = s->keep_last + s->keep_every;
+    s->replies_due |= s->keep_reply;
+    return libssh2_keepalive_send(s->raw, &next);
 }
 
 s2_error *
@@ -762,10 +777,13 @@ static int
 keepalive_send_step(s2_op *op)
 {
     s2_session *s = S2_SESSION(op);
-    int next = 0, rc = libssh2_keepalive_send(s->raw, &next);
+    int rc = 0;
 
-    s->replies_due |= s->keep_reply && s->keep_every;
-    op->r[0] = next;
+    if (!s->keep_every)
+        return 0;
+    if (!s->keep_last || s2_now() - s->keep_last >= s->keep_every)
+        rc = s2_keepalive(s);
+    op->r[0] = (s->keep_last + s->keep_every - s2_now() + 999) / 1000;
     return rc;
 }
 

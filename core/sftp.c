@@ -232,8 +232,8 @@ probe(s2_op *op)
 {
     int rc = ask_link(op, "/", 1, LIBSSH2_SFTP_READLINK);
 
-    if (rc == LIBSSH2_ERROR_EAGAIN)
-        return rc;
+    if (rc < 0 && rc != LIBSSH2_ERROR_SFTP_PROTOCOL)
+        return rc; /* it was not refused, nor asked */
     if (op->r[1] == PROBE) {
         op->r[2] = (int64_t)status_of(op, rc);
         op->r[1] = PROBE_AGAIN;

@@ -26,6 +26,8 @@ enum {
     LISTS = 4,      /* each by so many requests */
     OPEN = 128,     /* open on this side at a time, but for a deep one */
     DEPTH = 256,
+    DOTS = 16,  /* names of a folder for itself or the one above */
+    EACH = 256, /* bytes of a path, of as many as there may be */
     MODE = 0777,
 };
 
@@ -35,10 +37,12 @@ enum { GET, PUT, LIST };
 typedef struct node {
     struct node *parent, *next, *older, *younger;
     unsigned refs, depth, flying;
-    char *leaf;          /* all there is of it until it is begun */
-    char *remote, *name; /* its name in the tree, "" for the root */
-    int fd;              /* on this side, or -1 */
-    DIR *dir;            /* the same, listed to be put */
+    unsigned dots;         /* that were listed: "." and ".." */
+    unsigned long refused; /* why, when it was to be made */
+    char *leaf;            /* all there is of it until it is begun */
+    char *remote, *name;   /* its name in the tree, "" for the root */
+    int fd;                /* on this side, or -1 */
+    DIR *dir;              /* the same, listed to be put */
     s2_attrs attrs;
     s2_buf handle;
     bool listed, made;
@@ -68,6 +72,7 @@ typedef struct tree {
     item *waiting, **waiting_end, *active;
     unsigned waits, busy, most;
     size_t entries, limit, files;
+    size_t bytes;   /* of all names, from the root on */
     s2_value found; /* what was listed, or skipped */
 } tree;
 
@@ -295,9 +300,20 @@ find(s2_op *op, tree *t, node *in, const char *leaf, const s2_attrs *attrs)
     node *n;
 
     if (!strcmp(leaf, ".") || !strcmp(leaf, ".."))
-        return true;
+        return ++in->dots <= DOTS ||
+               fail(t, s2_error_new(S2_C_SFTPProtocolError,
+                                    LIBSSH2_ERROR_SFTP_PROTOCOL, op->func,
+                                    in->remote, "it is listed without end"));
     if (strlen(in->remote) + strlen(leaf) >= S2_NAMES)
         return fail(t, s2_errno_error(op->func, in->remote, ENAMETOOLONG));
+    t->bytes += strlen(in->remote) + strlen(leaf);
+    if (t->limit && t->bytes / EACH > t->limit + S2_NAMES)
+        return fail(t, s2_error_new(S2_C_BufferTooSmallError,
+                                    LIBSSH2_ERROR_BUFFER_TOO_SMALL, op->func,
+                                    in->remote,
+                                    "names of %zu bytes, with the "
+                                    "folders they are in",
+                                    t->bytes));
     if (t->limit && ++t->entries > t->limit)
         return fail(t,
                     s2_error_new(S2_C_BufferTooSmallError,
@@ -453,6 +469,7 @@ on_folder(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
         if (good) {
             ready(t, n);
         } else {
+            n->refused = r->status;
             n->next = t->doubted;
             t->doubted = n;
         }
@@ -465,7 +482,7 @@ on_folder(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
             ready(t, n);
         else
             fail(t, good ? s2_errno_error(op->func, n->remote, ENOTDIR)
-                         : s2_status_error(op->func, n->remote, r->status));
+                         : s2_status_error(op->func, n->remote, n->refused));
         break;
     case SET:
         if (!good)
