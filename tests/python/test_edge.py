@@ -9,6 +9,7 @@ import os
 import pathlib
 import pickle
 import select
+import signal
 import socket
 import ssl
 import subprocess
@@ -29,6 +30,7 @@ from common import (
     PORT,
     SANITIZED,
     connect,
+    read_all,
     run,
     shake,
     with_gevent,
@@ -581,6 +583,53 @@ class Fork(unittest.TestCase):
             self.in_child(lambda: run(connect(), "echo ok").read()),
             "(3, b'ok\\n')")
         self.assertEqual(run(keep[Session], "echo ok").read(), (3, b"ok\n"))
+
+    def test_a_child_leaves_the_call_that_it_was_made_in(self):
+        session = connect()
+        channel = run(session, "sleep 1; echo told")
+        child = 0
+
+        def handler(*_):
+            nonlocal child
+            child = os.fork()
+
+        old = signal.signal(signal.SIGALRM, handler)
+        self.addCleanup(signal.signal, signal.SIGALRM, old)
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        try:
+            data = read_all(channel)
+        except exceptions.ForkedError:
+            os._exit(7)
+        except BaseException:
+            os._exit(8)
+        if not child:
+            os._exit(9)
+        self.assertEqual(data, b"told\n")
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 7)
+
+
+class Host(unittest.TestCase):
+    def test_the_program_s_types_of_key_are_asked_for_alone(self):
+        session = Session()
+        session.method_pref(binding.LIBSSH2_METHOD_HOSTKEY,
+                            "ecdsa-sha2-nistp256,rsa-sha2-256")
+        session.connect(HOST, PORT, known_hosts=ENV["SSH2_KNOWN_HOSTS"])
+        self.assertEqual(session.methods(binding.LIBSSH2_METHOD_HOSTKEY),
+                         "ecdsa-sha2-nistp256")
+
+    def test_answers_to_keepalives_that_nobody_reads_are_answers(self):
+        session = connect()
+        session.keepalive_config(True, 1)
+        for _ in range(6):
+            self.assertIn(session.keepalive_send(), (0, 1))
+            time.sleep(1.1)
+        self.assertTrue(session.sftp_init().stat("/").permissions)
+
+    def test_nor_is_a_session_over_that_was_idle(self):
+        session = connect()
+        session.keepalive_config(True, 1)
+        time.sleep(5)
+        self.assertTrue(session.sftp_init().stat("/").permissions)
 
 
 class Bytes(unittest.TestCase):

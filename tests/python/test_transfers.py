@@ -423,6 +423,23 @@ class TestTransfers(unittest.TestCase):
         self.whole(first)
         self.assertEqual(first.data, DATA)
 
+    def test_what_is_put_over_a_private_file_is_private_meanwhile(self):
+        self.here.write_bytes(b"secret")
+        self.here.chmod(0o600)
+        modes, folder = set(), self.folder
+
+        class Source(io.BytesIO):
+            def read(self, size):
+                modes.update(path.stat().st_mode & 0o777
+                             for path in folder.glob("here.*.part"))
+                return super().read(size)
+
+        old = os.umask(0)
+        self.addCleanup(os.umask, old)
+        self.sftp.put(Source(DATA), self.here)
+        self.assertEqual(modes, {0o600})
+        self.assertEqual(self.here.stat().st_mode & 0o777, 0o600)
+
     def test_the_program_may_have_a_handle_forget_what_it_is(self):
         sftp, session = self.sftp, self.session
 

@@ -249,6 +249,21 @@ class Server:
     def endless(self, kind, ident, honest):
         return name(ident, [b"again"]) if kind == READDIR else honest
 
+    def dots(self, kind, ident, honest):
+        return name(ident, [b".", b".."]) if kind == READDIR else honest
+
+    def refused(self, kind, ident, honest):
+        """No folder may be made, and none is there."""
+        code = {MKDIR: 3, STAT: 2, LSTAT: 2}.get(kind)
+        return status(ident, code) if code else honest
+
+    def far_link(self, kind, ident, honest):
+        """A link to a file whose name is longer than any may be."""
+        if kind == LSTAT:
+            return packet(ATTRS, ident, u32(4) + u32(0o120777))
+        return packet(NAME, ident, u32(1) + text(b"/" + b"n" * 270_000) +
+                      text(b"") + attrs()) if kind == REALPATH else honest
+
     def taken(self, kind, ident, honest):
         """The first renaming is refused, and done once the name is free."""
         if kind == REMOVE:

@@ -9,7 +9,8 @@ sftp:small for one behind small packets; sftp:ends for SFTP that ends when
 another channel is opened, sftp:empty for one that ends at once; auth:algorithms
 for one that tells a client of the same algorithm over and over, auth:rounds for
 one that asks twice; forward:late for a connection that comes as its port is
-given up.  STEP is one of
+given up; etm:more for a packet with an encrypt-then-MAC that is all padding, and
+more, etm:less for one that is less than a block.  STEP is one of
 STEPS, what the server says in a conversation; LIE is a method of Lies below, or
 one of
 
@@ -376,7 +377,7 @@ class Peer(Lies):
         self.chan, self.raw, self.rounds = 0, b"", 0
         self.sftp, self.sftp_in, self.then = None, b"", None
         self.writes, self.late = [], {}
-        self.unproved = False
+        self.unproved, self.where = False, ""
 
     # --- bytes and packets ---
 
@@ -405,7 +406,8 @@ class Peer(Lies):
 
     def frame(self, payload, length=None, padding=None, block=0):
         block = block or (16 if self.out else 8)
-        pad = -(len(payload) + 5) % block
+        ahead = 1 if self.out and self.where.startswith("etm:") else 5
+        pad = -(len(payload) + ahead) % block
         pad += block if pad < 4 else 0
         size = len(payload) + pad + 1
         data = u32(size if length is None else length) + \
@@ -415,6 +417,9 @@ class Peer(Lies):
         if not self.out:
             return data
         cipher, key = self.out
+        if self.where.startswith("etm:"):
+            data = data[:4] + cipher.update(data[4:])
+            return data + hmac.digest(key, number + data, "sha256")
         mac = hmac.digest(key, number + data, "sha256")
         return cipher.update(data) + mac
 
@@ -427,8 +432,12 @@ class Peer(Lies):
             self.write(b"".join(self.frame(payload) for _ in range(count)))
 
     def packet(self):
-        first = self.read(16 if self.into else 8)
-        if self.into:
+        etm = self.into and self.where.startswith("etm:")
+        first = self.read(4 if etm else 16 if self.into else 8)
+        if etm:
+            first += self.into.update(
+                self.read(struct.unpack(">I", first)[0]))
+        elif self.into:
             first = self.into.update(first)
         rest = self.read(struct.unpack(">I", first[:4])[0] + 4 - len(first))
         if self.into:
@@ -541,6 +550,8 @@ class Peer(Lies):
             else b"curve25519-sha256"
         names = [kex, b"ssh-ed25519", *2 * [b"aes128-ctr"],
                  *2 * [b"hmac-sha2-256"], *2 * [b"none"], b"", b""]
+        if self.where.startswith("etm:"):
+            names[4:6] = 2 * [b"hmac-sha2-256-etm@openssh.com"]
         if self.step == step == "kexinit" and self.lie in MARKS:
             names[0], self.step = MARKS[self.lie], "none"
         if self.step == step == "rekexinit" and self.lie in OTHER_METHODS:
@@ -741,6 +752,10 @@ class Peer(Lies):
         if self.lies_in("data", "overruns"):
             for _ in range(100):
                 self.send(b"\x5e" + u32(chan) + text(bytes(32000)))
+        if self.where == "etm:more":
+            self.write(self.frame(b"\x5e" + u32(chan) + u32(5), padding=255))
+        elif self.where == "etm:less":
+            self.write(self.frame(b"\x5e", block=8))
         self.say("data", 94, chan, TRUTH)
         self.say("extdata", 95, chan, 1, ERROR)
         if self.step == "exitsignal":
