@@ -272,7 +272,9 @@ static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(respond)
     s2_session *s = *abstract;
     s2_op *op = s->asking;
     size_t count = clipped(num_prompts);
-    s2_buf password = {(char *)(uintptr_t)op->b[1].p, op->b[1].len};
+    bool failed = op->error; /* the server asks once more, all the same */
+    s2_buf password = {failed ? NULL : (char *)(uintptr_t)op->b[1].p,
+                       failed ? 0 : op->b[1].len};
     s2_value args[] = {
         s2_value_lent(S2_LABEL, name, clipped(name_len)),
         s2_value_lent(S2_LABEL, instruction, clipped(instruction_len)),
@@ -287,7 +289,7 @@ static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(respond)
     answer.item = calloc(count + 1, sizeof answer);
     if (!args[2].item || !answer.item) {
         ok = false;
-    } else if (!password.data) {
+    } else if (!password.data && !failed) {
         for (size_t i = 0; i < count; i++) {
             args[2].item[i] =
                 s2_value_lent(S2_PROMPT, prompts[i].text, prompts[i].length);
