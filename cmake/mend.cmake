@@ -192,6 +192,9 @@ function(ssh2_mend_source source)
         "\\0
                 if(p->padding_length > p->packet_length - 1) {
                     LIBSSH2_FREE(session, decrypt_buffer);
+                    LIBSSH2_FREE(session, p->payload);
+                    p->payload = NULL;
+                    p->total_num = 0;
                     return LIBSSH2_ERROR_DECRYPT;
                 }" IF_THERE)
     ssh2_mend(${source}/src/transport.c
