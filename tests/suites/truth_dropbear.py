@@ -89,7 +89,7 @@ DIFFERENT = {
 
 # A transfer that is left amid its work has its channel closed; the next one
 # opens another.
-LEFT = re.compile(r"\.(get|put)(_tree)? [^>]*-> !(KeyError|Timeout)"
+LEFT = re.compile(r"\.(get|put)(_tree)? [^>]*-> !(KeyError|ValueError|Timeout)"
                   r".*\.(get|put)(_tree)? ")
 
 
