@@ -759,12 +759,11 @@ s2_session_saw(s2_session *s, int rc)
     s2_op_saw(&op, rc);
 }
 
-/* A packet that was forged may come where libssh2 passes errors over. */
-static void
-check_forged(s2_session *s)
+/* Did a packet that was forged come where libssh2 passes errors over? */
+static bool
+met_forgery(const s2_session *s)
 {
-    if (libssh2_session_last_errno(s->raw) == LIBSSH2_ERROR_INVALID_MAC)
-        s2_session_saw(s, LIBSSH2_ERROR_INVALID_MAC);
+    return libssh2_session_last_errno(s->raw) == LIBSSH2_ERROR_INVALID_MAC;
 }
 
 /* What each turn does for those who are not there. */
@@ -778,7 +777,8 @@ house_keeping(s2_session *s)
     if (s->shaken || !s->paired)
         s2_parked_advance(s);
     keep_alive(s);
-    check_forged(s);
+    if (met_forgery(s))
+        s2_session_saw(s, LIBSSH2_ERROR_INVALID_MAC);
     if (s->wire.received != received)
         wake_readers(s);
 }
@@ -851,7 +851,8 @@ try_step(s2_session *s, s2_op *op)
     rc = op->step(op);
     if (hosts)
         s->hosts += s->alloc.live - live;
-    check_forged(s);
+    if (rc != LIBSSH2_ERROR_INVALID_MAC && met_forgery(s))
+        s2_op_saw(op, LIBSSH2_ERROR_INVALID_MAC);
     if (s->wire.received != received)
         wake_readers(s);
     if (rc < 0 && s2_alloc_lost(&s->alloc)) {

@@ -461,7 +461,7 @@ s2_error *s2_session_hostkey_hash(s2_session *s, int hash_type, s2_buf *bytes);
 /*
  * Send a keepalive at regular intervals while a call waits.
  *
- * Where the server is to reply, three silent intervals end the session.  Each
+ * Where the server is to reply, three that nothing came after end it.  Each
  * reply stays queued inside libssh2 and makes a later forward_listen() fail.
  *
  * Units      `interval` in seconds; 0: none.

@@ -40,15 +40,15 @@ typedef struct s2_sftp {
         s2_error *get(const char *remote, const char *local = NULL, int fd = -1,
                       s2_call_fn object = NULL, void *object_ctx = NULL,
                       uint64_t object_id = 0, s2_call_fn progress = NULL,
-                      void *progress_ctx = NULL,
-                      bool resume = false, bool temporary = true,
-                      bool preserve = false, uint64_t *result = NULL);
+                      void *progress_ctx = NULL, bool resume = false,
+                      bool temporary = true, bool preserve = false,
+                      uint64_t *result = NULL);
         s2_error *put(const char *local, const char *remote, int fd = -1,
                       s2_call_fn object = NULL, void *object_ctx = NULL,
                       uint64_t object_id = 0, s2_call_fn progress = NULL,
-                      void *progress_ctx = NULL,
-                      bool resume = false, bool temporary = true,
-                      bool preserve = false, uint64_t *result = NULL);
+                      void *progress_ctx = NULL, bool resume = false,
+                      bool temporary = true, bool preserve = false,
+                      uint64_t *result = NULL);
         s2_error *get_tree(const char *remote, const char *const local,
                            s2_call_fn progress = NULL,
                            void *progress_ctx = NULL, bool preserve = false,
