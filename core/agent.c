@@ -38,9 +38,9 @@ enum { WANTED, CONNECTED };
 
 struct s2_agent {
     s2_obj obj;
-    s2_scope scope;
-    char *path[2]; /* what was set, and what is connected to; or NULL */
-    s2_list keys;  /* blob, comment, blob, comment ... */
+    s2_scope scope; /* held for no longer than a request's beginning */
+    char *path[2];  /* what was set, and what is connected to; or NULL */
+    s2_list keys;   /* blob, comment, blob, comment ... */
 };
 
 struct s2_identity {
@@ -66,12 +66,19 @@ typedef struct talk {
 
 /* --- objects ------------------------------------------------------------- */
 
+/* Nothing of libssh2's: but what was asked is forgotten inside a turn. */
+static int
+agent_finish(s2_obj *obj)
+{
+    (void)obj;
+    return 0;
+}
+
 static void
 agent_destroy(s2_obj *obj)
 {
     s2_agent *a = (s2_agent *)obj;
 
-    s2_record_drop(&a->scope);
     free(a->path[WANTED]);
     free(a->path[CONNECTED]);
     s2_list_free(&a->keys);
@@ -86,7 +93,7 @@ identity_destroy(s2_obj *obj)
     s2_buf_free(&key->comment);
 }
 
-const s2_type s2_agent_type = {"agent", NULL, agent_destroy, 0};
+const s2_type s2_agent_type = {"agent", agent_finish, agent_destroy, 0};
 const s2_type s2_identity_type = {"public key", NULL, identity_destroy, 0};
 
 static void
@@ -129,17 +136,28 @@ talk_of(s2_op *op, s2_class cls, int code)
     return t;
 }
 
-/* Call with the agent at this path. */
+/* Call with the agent at this path; where the op's own step only begins, go on
+ * with `step`. */
 static s2_error *
-call(s2_op *op, const char *path)
+call(s2_op *op, const char *path, int (*step)(s2_op *))
 {
     s2_error *err;
 
     s2_op_text(op, PATH, path);
     op->settle = talk_settle;
-    err = s2_op_call(op);
+    err = step ? s2_talk_call(op, step) : s2_op_call(op);
     talk_settle(op, 0);
     return err;
+}
+
+/* What is asked of the agent alone keeps nobody else from asking: the request
+ * of a call that would block is its own, until that is made again. */
+static int
+begin_step(s2_op *op)
+{
+    return talk_of(op, S2_C_AgentConnectionError, LIBSSH2_ERROR_AGENT_PROTOCOL)
+               ? 0
+               : S2_FAILED;
 }
 
 /* --- one request --------------------------------------------------------- */
@@ -290,7 +308,7 @@ path_step(s2_op *op)
                    : s2_op_fail(op, &s2_no_memory);
     if (op->b[PATH].p && !(copy = strdup(op->b[PATH].p)))
         return s2_op_fail(op, &s2_no_memory);
-    s2_record_drop(&a->scope); /* it was asked of another agent */
+    s2_owed_drop(S2_SESSION(op), op->self); /* asked of another agent */
     free(*at);
     *at = copy;
     return 0;
@@ -348,14 +366,15 @@ s2_agent_connect(s2_agent *agent)
     op.n[0] = CONNECTED;
     op.path = path.data ? path.data : getenv("SSH_AUTH_SOCK");
     if (!err)
-        err = call(&op, op.path);
+        err = call(&op, op.path, NULL);
     s2_buf_free(&path);
     return err;
 }
 
 /* Call, once the agent is connected, about a key or none. */
 static s2_error *
-call_connected(s2_agent *agent, s2_identity *key, s2_class cls, s2_op *op)
+call_connected(s2_agent *agent, s2_identity *key, s2_class cls, s2_op *op,
+               int (*step)(s2_op *))
 {
     s2_buf path = {0};
     s2_error *err = path_of(agent, op->func, CONNECTED, NULL, &path);
@@ -370,7 +389,7 @@ call_connected(s2_agent *agent, s2_identity *key, s2_class cls, s2_op *op)
     s2_retain(agent); /* another thread may drop either */
     s2_retain(key);
     if (!err)
-        err = call(op, path.data);
+        err = call(op, path.data, step);
     s2_release(key);
     s2_release(agent);
     s2_buf_free(&path);
@@ -396,10 +415,11 @@ list_step(s2_op *op)
 s2_error *
 s2_agent_list_identities(s2_agent *agent)
 {
-    s2_op op = S2_OP(agent, list_step, "list_identities", &agent->scope,
-                     S2_EARLY | S2_AFTER_END | S2_SAME_SELF);
+    s2_op op = S2_OP(agent, begin_step, "list_identities", &agent->scope,
+                     S2_EARLY | S2_AFTER_END);
 
-    return call_connected(agent, NULL, S2_C_AgentListIdentitiesError, &op);
+    return call_connected(agent, NULL, S2_C_AgentListIdentitiesError, &op,
+                          list_step);
 }
 
 static int
@@ -577,7 +597,7 @@ s2_agent_userauth(s2_agent *agent, const char *username, s2_identity *pkey)
 
     s2_op_text(&op, USER, username);
     op.path = username;
-    return call_connected(agent, pkey, S2_C_AgentConnectionError, &op);
+    return call_connected(agent, pkey, S2_C_AgentConnectionError, &op, NULL);
 }
 
 s2_error *
@@ -587,7 +607,7 @@ s2_session_agent_auth(s2_session *s, const char *username)
 
     s2_op_text(&op, USER, username);
     op.path = username;
-    return call(&op, getenv("SSH_AUTH_SOCK"));
+    return call(&op, getenv("SSH_AUTH_SOCK"), NULL);
 }
 
 static int
@@ -623,11 +643,12 @@ s2_error *
 s2_agent_sign(s2_agent *agent, s2_identity *pkey, const void *data,
               size_t data_len, const char *method, s2_buf *bytes)
 {
-    s2_op op = S2_OP(agent, sign_step, "agent_sign", &agent->scope,
+    s2_op op = S2_OP(agent, begin_step, "agent_sign", &agent->scope,
                      S2_EARLY | S2_AFTER_END);
 
     s2_op_text(&op, METHOD, method);
     s2_op_bytes(&op, DATA, data, data_len);
     op.dst = bytes;
-    return call_connected(agent, pkey, S2_C_AgentConnectionError, &op);
+    return call_connected(agent, pkey, S2_C_AgentConnectionError, &op,
+                          sign_step);
 }

@@ -108,13 +108,13 @@ s2_file_make(s2_op *op)
 }
 
 static s2_error *
-open_call(s2_sftp *sftp, const char *path, unsigned long flags, long mode,
-          int type, s2_file **out)
+open_call(s2_sftp *sftp, const char *path, unsigned flags, int mode, int type,
+          s2_file **out)
 {
     s2_op op = S2_OP(sftp, open_step, "libssh2_sftp_open_ex", &sftp->scope, 0);
 
     s2_op_text(&op, 0, path);
-    op.n[0] = (int64_t)flags;
+    op.n[0] = flags;
     op.n[1] = mode;
     op.n[2] = type;
     op.path = path;
@@ -123,8 +123,8 @@ open_call(s2_sftp *sftp, const char *path, unsigned long flags, long mode,
 }
 
 s2_error *
-s2_sftp_open(s2_sftp *sftp, const char *filename, unsigned long flags,
-             long mode, s2_file **out)
+s2_sftp_open(s2_sftp *sftp, const char *filename, unsigned flags, int mode,
+             s2_file **out)
 {
     return open_call(sftp, filename, flags, mode, LIBSSH2_SFTP_OPENFILE, out);
 }

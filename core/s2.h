@@ -1114,8 +1114,8 @@ typedef struct s2_statvfs {
  * Errors     SFTPProtocolError.
  * Source     libssh2_sftp_open_ex(3)
  */
-s2_error *s2_sftp_open(s2_sftp *sftp, const char *filename, unsigned long flags,
-                       long mode, s2_file **out);
+s2_error *s2_sftp_open(s2_sftp *sftp, const char *filename, unsigned flags,
+                       int mode, s2_file **out);
 /*
  * Open a directory, to read its entries.
  *
@@ -1168,7 +1168,7 @@ s2_error *s2_sftp_statvfs(s2_sftp *sftp, const char *path, s2_statvfs *vfs);
  * Source     libssh2_sftp_rename_ex(3)
  */
 s2_error *s2_sftp_rename(s2_sftp *sftp, const char *source_filename,
-                         const char *dest_filename, long flags);
+                         const char *dest_filename, int flags);
 /*
  * Delete a file.
  *
@@ -1186,7 +1186,7 @@ s2_error *s2_sftp_unlink(s2_sftp *sftp, const char *filename);
  * Errors     SFTPProtocolError.
  * Source     libssh2_sftp_mkdir_ex(3)
  */
-s2_error *s2_sftp_mkdir(s2_sftp *sftp, const char *path, long mode);
+s2_error *s2_sftp_mkdir(s2_sftp *sftp, const char *path, int mode);
 /*
  * Delete an empty directory.
  *

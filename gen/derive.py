@@ -143,6 +143,10 @@ def outs(f: Function, b: Binding) -> list[tuple[str, str, str]]:
     return out
 
 
+# What libssh2 declares as long goes out as a uint32: more would be cut.
+UINT32 = {"long": "int", "unsigned long": "unsigned int"}
+
+
 def parameter(arg: Arg) -> str:
     name = free(arg.name)
     if arg.kind == "text":
@@ -151,7 +155,8 @@ def parameter(arg: Arg) -> str:
         return f"const void *{name}, size_t {name}_len"
     if arg.kind == "fields":
         return f"const {RECORDS[arg.type.base][0]} *{name}"
-    return f"{NUMBERS[arg.type.base]} {name}"
+    number = NUMBERS[arg.type.base]
+    return f"{UINT32.get(number, number)} {name}"
 
 
 def parameters(f: Function, b: Binding) -> list[str]:

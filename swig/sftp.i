@@ -18,7 +18,7 @@ typedef struct s2_statvfs {
 typedef struct s2_sftp {
     %extend {
         ~s2_sftp() { s2_release($self); }
-        s2_error *open(const char *filename, unsigned long flags, long mode,
+        s2_error *open(const char *filename, unsigned flags, int mode,
                        s2_file **out);
         s2_error *opendir(const char *path, s2_file **out);
         s2_error *stat(const char *path, s2_attrs *attrs);
@@ -27,11 +27,11 @@ typedef struct s2_sftp {
         s2_error *statvfs(const char *path, s2_statvfs *vfs);
         s2_error *rename(const char *source_filename,
                          const char *dest_filename,
-                         long flags = LIBSSH2_SFTP_RENAME_OVERWRITE |
-                                      LIBSSH2_SFTP_RENAME_ATOMIC |
-                                      LIBSSH2_SFTP_RENAME_NATIVE);
+                         int flags = LIBSSH2_SFTP_RENAME_OVERWRITE |
+                                     LIBSSH2_SFTP_RENAME_ATOMIC |
+                                     LIBSSH2_SFTP_RENAME_NATIVE);
         s2_error *unlink(const char *filename);
-        s2_error *mkdir(const char *path, long mode);
+        s2_error *mkdir(const char *path, int mode);
         s2_error *rmdir(const char *path);
         s2_error *symlink(const char *path, const char *target);
         s2_error *readlink(const char *path, s2_buf *text);

@@ -146,6 +146,21 @@ say_list(peer *p)
 }
 
 static void
+say_signature(peer *p, const char *name, const void *sig, size_t len)
+{
+    unsigned char inner[2048], *to;
+    size_t n;
+
+    to = put_string(inner, name, strlen(name));
+    to = put_string(to, sig, len);
+    n = (size_t)(to - inner);
+    p->sig[4] = 14;
+    to = put_string(p->sig + 5, inner, n);
+    p->sig_len = (size_t)(to - p->sig);
+    put_u32(p->sig, p->sig_len - 4);
+}
+
+static void
 start_peer(peer *p)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
@@ -453,7 +468,7 @@ a_silent_agent_meets_the_deadline(void **state)
     s2_session_set_timeout(f->s, 0);
     atomic_store(&f->p.silent, false);
     assert_ok(list_keys(f));
-    assert_int_equal(f->p.asked, 1); /* the answer came late */
+    assert_int_equal(f->p.asked, 2); /* nobody waits for the first answer */
     assert_int_equal(keys_of(f->a), 2);
 }
 
@@ -473,6 +488,70 @@ a_session_that_does_not_block_asks_again(void **state)
     assert_ok(err);
     assert_int_equal(f->p.asked, 1);
     assert_int_equal(keys_of(f->a), 2);
+}
+
+static s2_error *
+sign(fixture *f, s2_identity *key, s2_buf *bytes)
+{
+    s2_error *err;
+
+    pthread_mutex_unlock(&f->p.mutex);
+    err = s2_agent_sign(f->a, key, "data", 4, NULL, bytes);
+    pthread_mutex_lock(&f->p.mutex);
+    return err;
+}
+
+/* Of two calls that would block, made again in turns, each asks once. */
+static void
+calls_in_turns_both_end(void **state)
+{
+    fixture *f = *state;
+    s2_identity *key = NULL;
+    s2_error *listed, *signed_;
+    s2_buf bytes = {0};
+
+    say_signature(&f->p, "ssh-ed25519", "signature", 9);
+    assert_ok(list_keys(f));
+    assert_ok(s2_agent_identity(f->a, 0, &key));
+    atomic_store(&f->p.asked, 0);
+    atomic_store(&f->p.silent, true);
+    s2_session_set_blocking(f->s, false);
+    for (int i = 0; i < 3; i++) {
+        assert_ptr_equal(list_keys(f), &s2_again);
+        assert_ptr_equal(sign(f, key, &bytes), &s2_again);
+    }
+    atomic_store(&f->p.silent, false);
+    listed = signed_ = &s2_again;
+    for (int i = 0; i < 5000 && (listed || signed_); i++) {
+        if (listed)
+            assert_true(!(listed = list_keys(f)) || listed == &s2_again);
+        if (signed_)
+            assert_true(!(signed_ = sign(f, key, &bytes)) ||
+                        signed_ == &s2_again);
+        nap(f, 1);
+    }
+    assert_null(listed);
+    assert_null(signed_);
+    assert_int_equal(f->p.asked, 2);
+    assert_memory_equal(bytes.data, "signature", 9);
+    s2_buf_free(&bytes);
+    s2_release(key);
+}
+
+static void
+a_session_that_is_over_may_ask_again(void **state)
+{
+    fixture *f = *state;
+    s2_error *err;
+
+    s2_session_end(f->s, s2_error_new(S2_C_SocketDisconnectError,
+                                      LIBSSH2_ERROR_SOCKET_DISCONNECT, NULL,
+                                      NULL, "over"));
+    s2_session_set_blocking(f->s, false);
+    for (int i = 0; i < 5000 && (err = list_keys(f)) == &s2_again; i++)
+        nap(f, 1);
+    assert_ok(err);
+    assert_int_equal(f->p.asked, 1);
 }
 
 static void
@@ -608,21 +687,6 @@ real_key(s2_session *s, const char *comment)
     }
     s2_release(a);
     return key;
-}
-
-static void
-say_signature(peer *p, const char *name, const void *sig, size_t len)
-{
-    unsigned char inner[2048], *to;
-    size_t n;
-
-    to = put_string(inner, name, strlen(name));
-    to = put_string(to, sig, len);
-    n = (size_t)(to - inner);
-    p->sig[4] = 14;
-    to = put_string(p->sig + 5, inner, n);
-    p->sig_len = (size_t)(to - p->sig);
-    put_u32(p->sig, p->sig_len - 4);
 }
 
 static void
@@ -974,6 +1038,8 @@ main(void)
         agent_test(a_list_as_long_as_may_be_is_read),
         agent_test(a_silent_agent_meets_the_deadline),
         agent_test(a_session_that_does_not_block_asks_again),
+        agent_test(calls_in_turns_both_end),
+        agent_test(a_session_that_is_over_may_ask_again),
         agent_test(disconnecting_forgets_what_was_asked),
         agent_test(dropping_an_agent_that_was_asked_leaves_nothing),
         agent_test(the_language_may_raise_while_it_waits),

@@ -243,6 +243,13 @@ class Objects(unittest.TestCase):
         for cls in CLASSES:
             self.assertFalse(hasattr(cls, "__swig_destroy__"))
 
+    def test_what_is_made_again_stays_as_it_is(self):
+        attributes = SFTPAttributes()
+        attributes.uid = 7
+        for _ in range(200_000):
+            attributes.__init__()
+        self.assertEqual(attributes.uid, 7)
+
     def test_what_only_looks_like_a_c_side(self):
         class SwigPyObject:
             pass

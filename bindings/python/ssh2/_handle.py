@@ -50,6 +50,17 @@ def _refuse(self: object, *args: object, **keywords: object) -> None:
     raise TypeError(f"only ssh2 makes {type(self).__name__} objects")
 
 
+def _once(init: _F) -> _F:
+    """Make the C object the first time only: SWIG would chain another to it."""
+
+    @functools.wraps(init)
+    def make(self: Any, *args: Any, **keywords: Any) -> None:
+        if not self.this:
+            init(self, *args, **keywords)
+
+    return cast("_F", make)
+
+
 def adopt(cls: _C) -> _C:
     """Let C make objects of cls where it made objects of its SWIG base.
 
@@ -62,7 +73,9 @@ def adopt(cls: _C) -> _C:
     del base.__swig_destroy__
     if hasattr(base, "thisown"):  # for the first time
         del base.thisown
-    if not hasattr(_module, f"new_{name}"):
+    if hasattr(_module, f"new_{name}"):
+        base.__init__ = _once(base.__init__)
+    else:
         setattr(cls, "__init__", _refuse)
     for name, method in vars(cls).items():
         if inspect.isfunction(method) and method.__doc__:

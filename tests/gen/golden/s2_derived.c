@@ -70,7 +70,7 @@ channel_paint(s2_op *op)
 s2_error *
 s2_channel_paint(s2_channel *self, const char *name,
                  const void *pixels, size_t pixels_len, signed char fill,
-                 unsigned char depth, long when_, int *result)
+                 unsigned char depth, int when_, int *result)
 {
     s2_op op = S2_OP(self, channel_paint, "libssh2_channel_paint_ex",
                      &self->writing, S2_BULK);

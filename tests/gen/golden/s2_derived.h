@@ -32,7 +32,7 @@ s2_error *s2_session_mood(s2_session *self, int *result);
  */
 s2_error *s2_channel_paint(s2_channel *self, const char *name,
                            const void *pixels, size_t pixels_len,
-                           signed char fill, unsigned char depth, long when_,
+                           signed char fill, unsigned char depth, int when_,
                            int *result);
 /*
  * What libssh2_channel_room_ex(3) tells.

@@ -14,7 +14,7 @@
 %apply (const void *BYTES, size_t LEN) { (const void *pixels, size_t pixels_len) };
 %extend s2_channel {
     s2_error *paint(const char *name, const void *pixels, size_t pixels_len,
-                    signed char fill, unsigned char depth, long when_,
+                    signed char fill, unsigned char depth, int when_,
                     int *result);
 }
 %apply unsigned long *RESULT { unsigned long *total };
