@@ -93,6 +93,7 @@ typedef struct s2_wire {
     long spare;   /* what a try may still take: bytes, and more for each read */
     int end_code; /* LIBSSH2_ERROR_* once it is over, else 0 */
     int end_errno; /* why, or 0 for an orderly end */
+    bool drains;   /* nothing can be sent; but what came before is received */
     bool ending;   /* the session is being freed: make libssh2 give up */
     int vain;      /* reads in a row, of one try, that found nothing */
     bool spun;     /* too many: libssh2 was made to give up */
@@ -107,6 +108,8 @@ s2_error *s2_wire_open(s2_wire *w, int fd, bool ours);
 void s2_wire_close(s2_wire *w);
 void s2_wire_flush(s2_wire *w);
 void s2_wire_check(s2_wire *w); /* is the user's descriptor still open? */
+/* Is it over, with nothing left to be received? */
+bool s2_wire_over(const s2_wire *w);
 size_t s2_wire_queued(const s2_wire *w);
 ssize_t s2_wire_send(s2_wire *w, const void *src, size_t len);
 ssize_t s2_wire_recv(s2_wire *w, void *dst, size_t cap);

@@ -303,6 +303,7 @@ record_new(const s2_op *op)
         if (from && !to) {
             while (++i < 4)
                 copy->b[i].p = NULL; /* still the caller's */
+            memset(copy->out, 0, sizeof copy->out);
             record_free(copy);
             return NULL;
         }
@@ -814,7 +815,10 @@ s2_op_saw(s2_op *op, int rc)
 {
     s2_session *s = S2_SESSION(op);
 
-    if (fatal(rc) && !s->dead)
+    if (!fatal(rc))
+        return;
+    s->wire.drains = false;
+    if (!s->dead)
         s2_session_end(s, s->goodbye ? lost(s) : error_of(op, rc));
 }
 
@@ -855,6 +859,8 @@ try_step(s2_session *s, s2_op *op)
         s2_op_saw(op, LIBSSH2_ERROR_INVALID_MAC);
     if (s->wire.received != received)
         wake_readers(s);
+    if (fatal(rc) || s->alloc.failed || s2_alloc_lost(&s->alloc))
+        s->wire.drains = false;
     if (rc < 0 && s2_alloc_lost(&s->alloc)) {
         if (!s->dead)
             s2_session_end(s, error_of(op, LIBSSH2_ERROR_DECRYPT));
@@ -878,9 +884,10 @@ try_step(s2_session *s, s2_op *op)
                               rc != LIBSSH2_ERROR_EAGAIN && s->wire.fd >= 0))) {
         s2_session_end(s, s->goodbye ? lost(s) : error_of(op, rc));
         return s2_op_fail(op, dead_error(op));
-    } else if (s->wire.end_code && op->wait_fd < 0 && !op->wait_ms &&
-               (rc == LIBSSH2_ERROR_EAGAIN ||
-                (rc >= 0 && (op->flags & S2_BULK)))) {
+    } else if (op->wait_fd < 0 && !op->wait_ms &&
+               (rc == LIBSSH2_ERROR_EAGAIN
+                    ? s2_wire_over(&s->wire)
+                    : s->wire.end_code && rc >= 0 && (op->flags & S2_BULK))) {
         /* Nothing will come any more, or went into the void. */
         if (!s->dead)
             s2_session_end(s, lost(s));

@@ -288,7 +288,7 @@ s2_error *s2_session_verify(s2_session *s, const char *host, int port,
  * Say goodbye; every later call on the session fails.
  *
  * Units      `reason` is one of SSH_DISCONNECT_*.
- * Blocking   until it is sent.
+ * Blocking   no: what the connection does not take at once is not sent.
  * Source     libssh2_session_disconnect_ex(3); RFC 4253 11.1
  */
 s2_error *s2_session_disconnect(s2_session *s, int reason,
@@ -378,7 +378,8 @@ s2_error *s2_session_last_error(s2_session *s, s2_buf *text);
 /*
  * Set libssh2's last error.
  *
- * Units      `errcode` is one of LIBSSH2_ERROR_*.
+ * Units      `errcode` is one of LIBSSH2_ERROR_*; LIBSSH2_ERROR_INVALID_MAC
+ *            ends the session, as a packet that was forged does.
  * Source     libssh2_session_set_last_error(3)
  */
 s2_error *s2_session_set_last_error(s2_session *s, int errcode,
@@ -431,6 +432,7 @@ s2_error *s2_session_supported_algs(s2_session *s, int method_type,
  * Introduce this side as `banner` at the handshake.
  *
  * Units      `banner` begins with "SSH-2.0-", and has no end of line.
+ * Errors     BadUseError: the handshake has begun.
  * Source     libssh2_session_banner_set(3); RFC 4253 4.2
  */
 s2_error *s2_session_banner_set(s2_session *s, const char *banner);

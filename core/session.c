@@ -501,6 +501,25 @@ s2_session_last_error(s2_session *s, s2_buf *text)
     return s2_op_call(&op);
 }
 
+/* The next exchange of keys would sign another than was sent. */
+static int
+banner_set_step(s2_op *op)
+{
+    if (S2_SESSION(op)->paired)
+        return s2_op_fail(op, s2_handshake_made(op));
+    return libssh2_session_banner_set(S2_RAW(op), op->b[0].p);
+}
+
+s2_error *
+s2_session_banner_set(s2_session *s, const char *banner)
+{
+    s2_op op = S2_OP(s, banner_set_step, "libssh2_session_banner_set", NULL,
+                     ANY_TIME);
+
+    s2_op_text(&op, 0, banner);
+    return s2_op_call(&op);
+}
+
 static int
 set_last_error_step(s2_op *op)
 {

@@ -72,6 +72,7 @@ over(s2_wire *w, int code, int why)
         w->end_code = code;
         w->end_errno = why;
     }
+    w->drains = false;
     w->out_start = w->out_end = 0;
 }
 
@@ -83,6 +84,12 @@ s2_wire_check(s2_wire *w)
     if (w->user_fd >= 0 && (fstat(w->user_fd, &st) < 0 || st.st_ino != w->ino ||
                             st.st_dev != w->dev))
         over(w, LIBSSH2_ERROR_SOCKET_SEND, EBADF);
+}
+
+bool
+s2_wire_over(const s2_wire *w)
+{
+    return w->end_code && !(w->drains && w->spare < 0);
 }
 
 size_t
@@ -106,8 +113,10 @@ push(s2_wire *w, const unsigned char *src, size_t len)
         w->sent += (size_t)n;
         return (size_t)n;
     }
-    if (errno != EAGAIN && errno != EWOULDBLOCK)
+    if (errno != EAGAIN && errno != EWOULDBLOCK) {
         over(w, LIBSSH2_ERROR_SOCKET_SEND, errno);
+        w->drains = true;
+    }
     return 0;
 }
 
@@ -190,7 +199,7 @@ s2_wire_recv(s2_wire *w, void *dst, size_t cap)
         w->sending = false;
         return -EAGAIN;
     }
-    if (w->end_code || w->spare < 0)
+    if ((w->end_code && !w->drains) || w->spare < 0)
         return nothing(w);
     do {
         n = recv(w->fd, dst, cap, 0);

@@ -106,6 +106,28 @@ a_full_socket_queues_in_order(void **state)
 }
 
 static void
+what_has_arrived_is_read_though_nothing_can_be_sent(void **state)
+{
+    line *l = *state;
+    char in[16];
+
+    assert_int_equal(send(l->theirs, "abcde", 5, 0), 5);
+    hang_up(&l->theirs);
+    assert_int_equal(s2_wire_send(&l->w, "x", 1), 1);
+    assert_int_equal(l->w.end_code, LIBSSH2_ERROR_SOCKET_SEND);
+    assert_int_equal(s2_wire_recv(&l->w, in, 3), 3);
+    l->w.spare = -1; /* there may be more, of which this try takes no more */
+    assert_int_equal(s2_wire_recv(&l->w, in, sizeof in), -EAGAIN);
+    assert_false(s2_wire_over(&l->w));
+    l->w.spare = S2_SPARE;
+    assert_int_equal(s2_wire_recv(&l->w, in, sizeof in), 2);
+    assert_int_equal(s2_wire_recv(&l->w, in, sizeof in), -EAGAIN);
+    assert_true(s2_wire_over(&l->w));
+    assert_int_equal(l->w.end_code, LIBSSH2_ERROR_SOCKET_SEND);
+    assert_int_equal(l->w.end_errno, EPIPE);
+}
+
+static void
 what_has_arrived_is_read_before_the_end(void **state)
 {
     line *l = *state;
@@ -292,6 +314,7 @@ main(void)
         wire_test(a_try_may_take_so_much_only),
         wire_test(behind_a_large_packet_no_input_is_looked_for_once),
         wire_test(it_is_told_whether_little_has_passed),
+        wire_test(what_has_arrived_is_read_though_nothing_can_be_sent),
         wire_test(what_has_arrived_is_read_before_the_end),
         wire_test(past_the_end_writes_go_into_the_void),
         wire_test(a_reset_is_told_from_an_orderly_end),

@@ -755,7 +755,14 @@ class Peer(Lies):
             self.write(self.frame(b"\x5e" + u32(chan) + u32(5), padding=255))
         elif self.where == "etm:less":
             self.write(self.frame(b"\x5e", block=8))
+        if self.where == "exec:cut":
+            self.say("adjust", 93, chan, 1 << 30)
+            time.sleep(1)
         self.say("data", 94, chan, TRUTH)
+        if self.where == "exec:cut":  # what has come stays there
+            self.conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                 struct.pack("ii", 1, 0))
+            raise EOFError
         self.say("extdata", 95, chan, 1, ERROR)
         if self.step == "exitsignal":
             self.say("exitsignal", 98, chan, b"exit-signal", 0, b"TERM", 0,
