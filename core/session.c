@@ -513,8 +513,8 @@ banner_set_step(s2_op *op)
 s2_error *
 s2_session_banner_set(s2_session *s, const char *banner)
 {
-    s2_op op = S2_OP(s, banner_set_step, "libssh2_session_banner_set", NULL,
-                     ANY_TIME);
+    s2_op op =
+        S2_OP(s, banner_set_step, "libssh2_session_banner_set", NULL, ANY_TIME);
 
     s2_op_text(&op, 0, banner);
     return s2_op_call(&op);
