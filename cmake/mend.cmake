@@ -224,6 +224,51 @@ function(ssh2_mend_source source)
     ssh2_mend(${source}/src/channel.c "queued = next;"
         "queued = _libssh2_list_first(&listener->queue);")
 
+    # A key that fails to be decrypted is freed, then overwritten and freed again.
+    ssh2_mend(${source}/src/pem.c "LIBSSH2_FREE\\(session, key\\);\n( *goto out;)"
+        "\\1")
+
+    # The text of a key's file without an end is forgotten.
+    ssh2_mend(${source}/src/pem.c
+        "( *if\\(b64data\\) {\n[^}]*}\n)\nout:\n" "out:\n\n\\1")
+
+    # A private key of another kind than the public one: its signature is taken
+    # apart as if it were ECDSA's, or one that was never made is sent.
+    ssh2_mend(${source}/src/openssl.c
+        "(OPENSSL_clear_free\\(temp_buffer, out_buffer_len\\);)(\n#else\n *sig = ECDSA)"
+        "\\1
+    temp_buffer = NULL;
+    if(!sig) {
+        rc = -1;
+        goto clean_exit;
+    }\\2" IF_THERE)
+    ssh2_mend(${source}/src/openssl.c
+        "if\\(!ret\\)( {\n *LIBSSH2_FREE\\(session, sig\\);)" "if(ret <= 0)\\1")
+
+    # A public key that is too long for ECDSA's room is sent though it is not
+    # there.
+    ssh2_mend(${source}/src/openssl.c
+        "EVP_PKEY_get_octet_string_param\\(pk, OSSL_PKEY_PARAM_PUB_KEY,\n *octal_value, octal_len, &octal_len\\);\n#else"
+        "if(!octal_value ||
+       EVP_PKEY_get_octet_string_param(pk, OSSL_PKEY_PARAM_PUB_KEY, octal_value,
+                                       octal_len, &octal_len) != 1) {
+        rc = -1;
+        goto clean_exit;
+    }
+#else" IF_THERE)
+
+    # A flush of less than four bytes widens the window by 4 GiB, more of them by
+    # less than was flushed.
+    ssh2_mend(${source}/src/channel.c
+        "flush_refund_bytes \\+= packet->data_len - 13;"
+        "flush_refund_bytes += bytes_to_flush;")
+
+    # The signing algorithms that a server lists are forgotten where one of its
+    # faults lets none be chosen.
+    ssh2_mend(${source}/src/userauth.c
+        "(key_method_len\\)\\) {\n)( *return LIBSSH2_ERROR_NONE;)"
+        "\\1                LIBSSH2_FREE(session, filtered_algs);\n\\2" IF_THERE)
+
     # The "none" cipher, which is compiled for fuzzing alone, was forgotten when
     # ciphers got a length and a function more.
     ssh2_mend(${source}/src/crypt.c "(NULL,)(\n *crypt_none_crypt,)"

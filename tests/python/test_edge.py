@@ -780,12 +780,12 @@ class Errors(unittest.TestCase):
         session = Session()
         hosts = session.knownhost_init()
         with tempfile.NamedTemporaryFile("w", dir=ENV["SSH2_TMP"]) as file:
-            for number in range(6000):
-                key = b"\0\0\0\7ssh-rsa" + os.urandom(268)
+            for number in range(9000):
+                key = b"\0\0\0\7ssh-rsa" + bytes(2900)
                 file.write(f"host{number},10.0.0.1 ssh-rsa "
                            f"{base64.b64encode(key).decode()}\n")
             file.flush()
-            self.assertEqual(hosts.readfile(file.name), 6000)
+            self.assertEqual(hosts.readfile(file.name), 9000)
         session.handshake(socket.create_connection((HOST, PORT)))
         session.userauth_publickey_fromfile(ENV["SSH2_USER"], ENV["SSH2_KEY"])
         self.assertTrue(session.sftp_init().stat("/").permissions)

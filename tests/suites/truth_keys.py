@@ -6,8 +6,10 @@ words.
 
 Every kind of key, in every format, with a passphrase and without, from a file
 and from memory; and every cipher that may lock one.  A locked key is tried
-without its passphrase and with a wrong one before.
+without its passphrase and with a wrong one before.  So are keys refused that
+nobody writes: spoilt ones, and one of another kind than its public key.
 """
+import base64
 import os
 import shutil
 import subprocess
@@ -16,6 +18,8 @@ from pathlib import Path
 
 from suite import LONG, Client, Error, Failed, Ref, Tally, constant, run
 
+MENDED = "SSH2_TRUE_STATUS" in os.environ  # the source build
+UNMENDED = "a system's libssh2 does not survive it (docs/libssh2.md)"
 PORT, USER = int(os.environ["SSH2_EVERY_PORT"]), os.environ["SSH2_USER"]
 FOLDER = Path(os.environ["SSH2_TMP"])
 ALLOWED = Path(os.environ["SSH2_DIR"], "authorized_keys")
@@ -122,6 +126,48 @@ def case_of(path, phrase, memory, why, named):
     return case
 
 
+def text_of(data):
+    return len(data).to_bytes(4, "big") + data
+
+
+def spoilt():
+    """(name, path) of locked keys whose passphrase nothing can be made of."""
+    options = {"no rounds": text_of(bytes(16)) + bytes(4),
+               "no salt": text_of(b"") + bytes([0, 0, 0, 5]),
+               "no options": bytes(4)}
+    for name, kdf in options.items():
+        data = b"openssh-key-v1\0" + b"".join(map(text_of, (
+            b"aes256-ctr", b"bcrypt", kdf))) + bytes([0, 0, 0, 1]) + \
+            text_of(b"public") + text_of(bytes(64))
+        path = FOLDER / "keys" / name.replace(" ", "_")
+        path.write_text("-----BEGIN OPENSSH PRIVATE" + " KEY-----\n" +
+                        base64.encodebytes(data).decode() +
+                        "-----END OPENSSH PRIVATE" + " KEY-----\n")
+        yield name, path
+
+
+def spoilt_case(path):
+    def case(client):
+        for _ in range(5):  # what was freed wrongly is met later
+            client.call("shake", PORT, to="s")
+            for call, key in (("fromfile", str(path)),
+                              ("frommemory", path.read_bytes())):
+                refused(client, client.attempt(
+                    f"s.userauth_publickey_{call}", USER, key, PASSPHRASE),
+                    "a spoilt key")
+    return case
+
+
+def other_kind(client):
+    folder = FOLDER / "keys"
+    for public, private in (("ecdsa-256", "rsa-2048_PEM"),
+                            ("rsa-2048", "ecdsa-256_PEM")):
+        client.call("shake", PORT, to="s")
+        refused(client, client.attempt(
+            "s.userauth_publickey_fromfile", USER, str(folder / private), "",
+            publickey=str(folder / f"{public}.pub")), "a key of another kind")
+
+
 def main(language):
     asks = Client(language)
     asks.call("new", Ref({"class": "Session"}), to="s")
@@ -139,6 +185,10 @@ def main(language):
                 (f", is refused: {why}" if why else "")
             cases.append((label, case_of(path, phrase, memory, why, new),
                           ""))
+    cases += [(f"a locked key with {name}, is refused", spoilt_case(path),
+               "" if MENDED else UNMENDED) for name, path in spoilt()]
+    cases.append(("a key of another kind than the public one, is refused",
+                  other_kind, "" if MENDED else UNMENDED))
     only = sys.argv[2:]
     cases = [case for case in cases
              if not only or any(word in case[0] for word in only)]

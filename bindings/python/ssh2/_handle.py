@@ -55,7 +55,7 @@ def _once(init: _F) -> _F:
 
     @functools.wraps(init)
     def make(self: Any, *args: Any, **keywords: Any) -> None:
-        if not self.this:
+        if not getattr(self, "this", None):
             init(self, *args, **keywords)
 
     return cast("_F", make)
