@@ -224,6 +224,34 @@ function(ssh2_mend_source source)
     ssh2_mend(${source}/src/channel.c "queued = next;"
         "queued = _libssh2_list_first(&listener->queue);")
 
+    # An exchange of keys that the server begins is passed over where it fails,
+    # though the host's key is that of the server's last word by then.
+    ssh2_mend(${source}/src/packet.c
+        "(&session->startup_key_state\\);\n *)if\\(rc == LIBSSH2_ERROR_EAGAIN\\)\n *return rc;"
+        "\\1if(rc)
+            return rc == LIBSSH2_ERROR_EAGAIN ? rc :
+                _libssh2_error(session, LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE,
+                               \"the exchange of keys failed\");")
+
+    # A packet of chacha20-poly1305 that is shorter than its own length of four
+    # bytes is moved by 4 GiB; one longer than the buffer is read for ever.
+    ssh2_mend(${source}/src/transport.c
+        "(_libssh2_store_u32\\(&ptr, len\\);\n)( *}\n *else {)"
+        "\\1
+                if(len < 8 || len % 8 || len > PACKETBUFSIZE - 64)
+                    return LIBSSH2_ERROR_DECRYPT;
+\\2" IF_THERE)
+
+    # What a wrong MAC came with is gone on with: the padding of the packet before
+    # is taken off it, and it is decompressed.
+    ssh2_mend(${source}/src/transport.c
+        "session->fullpacket_macstate = LIBSSH2_MAC_INVALID;"
+        "LIBSSH2_FREE(session, p->payload);
+                p->payload = NULL;
+                p->total_num = 0;
+                return _libssh2_error(session, LIBSSH2_ERROR_INVALID_MAC,
+                                      \"Invalid MAC received\");")
+
     # A key that fails to be decrypted is freed, then overwritten and freed again.
     ssh2_mend(${source}/src/pem.c "LIBSSH2_FREE\\(session, key\\);\n( *goto out;)"
         "\\1")

@@ -93,7 +93,8 @@ identity_destroy(s2_obj *obj)
     s2_buf_free(&key->comment);
 }
 
-const s2_type s2_agent_type = {"agent", agent_finish, agent_destroy, 0};
+const s2_type s2_agent_type = {"agent", agent_finish, agent_destroy,
+                               S2_RANK_LOCAL};
 const s2_type s2_identity_type = {"public key", NULL, identity_destroy, 0};
 
 static void
@@ -165,7 +166,8 @@ begin_step(s2_op *op)
 static int
 reach(s2_op *op, int *out)
 {
-    const char *path = op->b[PATH].p;
+    /* An empty one would be Linux's abstract address, anybody's. */
+    const char *path = op->b[PATH].len ? op->b[PATH].p : NULL;
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     int why = fd < 0 ? errno : ENAMETOOLONG;
@@ -193,7 +195,8 @@ reach(s2_op *op, int *out)
     err = s2_error_new(S2_C_AgentConnectionError, LIBSSH2_ERROR_AGENT_PROTOCOL,
                        op->func, path, "%s",
                        path ? strerror(why)
-                            : "SSH_AUTH_SOCK is not set: there is no agent");
+                            : "no path, nor one in SSH_AUTH_SOCK: there is no "
+                              "agent");
     if (path && err != &s2_no_memory)
         err->sys_errno = why;
     return s2_op_fail(op, err);

@@ -396,6 +396,23 @@ s2_channel_eof(s2_channel *ch, bool *result)
 }
 
 static int
+send_eof_step(s2_op *op)
+{
+    if (SCP(op))
+        s2_scp_shut(SCP(op));
+    return s2_channel_answered(op, libssh2_channel_send_eof(S2_CHANNEL(op)));
+}
+
+s2_error *
+s2_channel_send_eof(s2_channel *ch)
+{
+    s2_op op = S2_OP(ch, send_eof_step, "libssh2_channel_send_eof",
+                     &ch->writing, S2_BULK);
+
+    return s2_op_call(&op);
+}
+
+static int
 wait_eof_step(s2_op *op)
 {
     int rc = libssh2_channel_wait_eof(S2_CHANNEL(op));

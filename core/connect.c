@@ -173,7 +173,7 @@ check_connect(connecting *c)
     int why = 0;
     socklen_t len = sizeof why;
 
-    if (poll(&p, 1, 0) == 0) {
+    if (poll(&p, 1, 0) <= 0) { /* a signal is no answer */
         errno = ETIMEDOUT;
         return c->until && s2_now() >= c->until ? -1 : 0;
     }
@@ -285,6 +285,13 @@ done:
     return err;
 }
 
+static s2_error *
+no_port(const char *func, const char *host, int port)
+{
+    return s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL, func,
+                        host, "there is no port %d", port);
+}
+
 /* The name in a known_hosts file, as OpenSSH has it: in lower case, and with
  * the port unless it is SSH's own. */
 static char *
@@ -343,9 +350,13 @@ s2_session_verify(s2_session *s, const char *host, int port,
                   const char *known_hosts)
 {
     s2_knownhost *kh = NULL;
-    s2_error *err = read_known_hosts(s, known_hosts, &kh);
-    char *name = known_name(host, port);
+    s2_error *err;
+    char *name;
 
+    if (port < 1 || port > 65535)
+        return no_port("verify", host, port);
+    err = read_known_hosts(s, known_hosts, &kh);
+    name = known_name(host, port);
     if (!err)
         err = name ? check_host(s, kh, name) : &s2_no_memory;
     free(name);
@@ -427,8 +438,7 @@ s2_session_connect(s2_session *s, const char *host, int port, int timeout,
     char *name;
 
     if (port < 1 || port > 65535)
-        return s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL,
-                            "connect", host, "there is no port %d", port);
+        return no_port("connect", host, port);
     if (!(name = known_name(host, port)))
         return &s2_no_memory;
     if (verify && !(err = read_known_hosts(s, known_hosts, &kh)))

@@ -246,6 +246,7 @@ hand_on(s2_op *op, drain *d, int i)
                         &why);
     k->used += n;
     d->moved += n;
+    op->moves += n;
     if (k->used == k->len)
         k->used = k->len = 0;
     return why ? s2_op_fail(op, s2_errno_error(op->func, NULL, why)) : n > 0;

@@ -94,6 +94,7 @@ typedef struct s2_wire {
     int end_code; /* LIBSSH2_ERROR_* once it is over, else 0 */
     int end_errno; /* why, or 0 for an orderly end */
     bool drains;   /* nothing can be sent; but what came before is received */
+    bool cautious; /* a try takes one read, of less than any packet has */
     bool ending;   /* the session is being freed: make libssh2 give up */
     int vain;      /* reads in a row, of one try, that found nothing */
     bool spun;     /* too many: libssh2 was made to give up */
@@ -172,6 +173,9 @@ void s2_turn_destroy(s2_turn *t);
 /* --- objects: obj.c ------------------------------------------------------ */
 
 typedef struct s2_obj s2_obj;
+
+/* Of what is on this side alone: to finish it asks nothing of the peer. */
+enum { S2_RANK_LOCAL = 3 };
 
 typedef struct s2_type {
     const char *name;
@@ -257,6 +261,7 @@ enum {
     S2_SHAKES = 512,    /* makes the handshake: a failure ends the session */
     S2_ASKS = 2048,     /* of a scope whose answers the server owes */
     S2_MOVES = 4096,    /* bytes that move start its timeout anew */
+    S2_OWES = 8192,     /* s2_op_owe() keeps its state, if there is room */
 };
 
 struct s2_op {
@@ -299,13 +304,15 @@ struct s2_op {
     const char *why;              /* it waits, for Timeout's text; or NULL */
     int timeout;                  /* ms, instead of the session's; 0: as that */
     int64_t deadline;             /* when the call times out; 0: never */
-    bool idle;    /* set by a step that would block, and left nothing behind */
-    bool more;    /* set by one that would not, and lets others have a turn */
-    bool raised;  /* the language raised inside a callback */
-    bool failed;  /* set by a step that would block, with `error` set */
-    bool left;    /* the caller has gone: finish only what was begun */
-    bool owed;    /* and was told to call again: keep the result for it */
-    bool goes_on; /* its state is there already: it takes over no other's */
+    bool idle;   /* set by a step that would block, and left nothing behind */
+    bool more;   /* set by one that would not, and lets others have a turn */
+    bool raised; /* the language raised inside a callback */
+    bool failed; /* set by a step that would block, with `error` set */
+    bool left;   /* the caller has gone: finish only what was begun */
+    bool owed;   /* and was told to call again: keep the result for it */
+    bool under_way; /* kept by s2_op_owe(): this is no result yet */
+    int64_t since;  /* when it was */
+    bool goes_on;   /* its state is there already: it takes over no other's */
     int rc;
     struct s2_op *next;
 };
@@ -349,8 +356,8 @@ s2_scope *s2_scope_left(s2_obj *obj);
 int s2_op_let_in(s2_op *op);
 /* For finish and destroy: forget what was left in a scope. */
 void s2_record_drop(s2_scope *scope);
-/* Keep the state of a call that would block, outside any scope, until it is
- * made again. */
+/* Keep the state of a call that would block, one with S2_OWES, outside any
+ * scope, until it is made again. */
 void s2_op_owe(s2_op *op);
 /* For the end of an object: forget the results that were kept for it. */
 void s2_owed_drop(s2_session *s, const s2_obj *obj);
@@ -397,6 +404,7 @@ struct s2_session {
     atomic_bool raw_paths;   /* LIBSSH2_FLAG_QUOTE_PATHS is off */
     char *prefs[S2_METHODS]; /* the program's, by LIBSSH2_METHOD_*, or NULL */
     char *goodbye;           /* the server's reason for disconnecting */
+    s2_buf hostkey;          /* the first one it had, which it must keep */
     atomic_int far;          /* waits that are not to be short ones */
     atomic_bool blocking;
     atomic_long timeout, read_timeout; /* ms */
@@ -466,6 +474,7 @@ ssize_t s2_scp_read(s2_op *op, s2_scp *scp);
 int s2_scp_may_write(s2_op *op, const s2_scp *scp);
 void s2_scp_wrote(s2_scp *scp, size_t len);
 int s2_scp_tail(s2_op *op, s2_scp *scp); /* what goes behind the last byte */
+void s2_scp_shut(s2_scp *scp);           /* nothing more will be sent */
 /* Once all bytes went through: what does the other side say? */
 s2_error *s2_scp_end(s2_channel *ch);
 
@@ -532,6 +541,9 @@ void s2_statvfs_from(s2_statvfs *to, const LIBSSH2_SFTP_STATVFS *from);
 s2_error *s2_knownhost_types(s2_knownhost *kh, const char *host, int port,
                              s2_buf *prefs);
 int s2_file_give_back(s2_file *f);
+/* Is the server's host key what it was?  Before its signature is looked at
+ * libssh2 tells of each that it is shown. */
+bool s2_hostkey_stays(s2_session *s);
 void *s2_channel_make(s2_op *op);
 void *s2_sftp_make(s2_op *op);
 /* Its path is the first text of the op; r[3]: it is a directory. */

@@ -498,6 +498,7 @@ s2_job_run(s2_op *op, const s2_calls *calls, bool (*take)(s2_job *, void *),
     if (err)
         return err;
     op->settle = settle;
+    op->flags |= S2_OWES;
     err = s2_op_call(op);
     j = op->state;
     op->state = NULL;

@@ -92,7 +92,8 @@ entry_destroy(s2_obj *obj)
     free(e->key);
 }
 
-const s2_type s2_knownhost_type = {"known hosts", knownhost_finish, NULL, 3};
+const s2_type s2_knownhost_type = {"known hosts", knownhost_finish, NULL,
+                                   S2_RANK_LOCAL};
 const s2_type s2_entry_type = {"known host", NULL, entry_destroy, 0};
 
 static int
@@ -324,11 +325,16 @@ checkp_step(s2_op *op)
 
     if (!is_key(&a->key, typemask))
         return refuse(op, "the key is empty, or not in base64");
-    if (libssh2_knownhost_checkp(KNOWN(op)->revoked, "*", -1, a->key.data,
-                                 a->key.len, PLAIN | (typemask & BASE64),
-                                 NULL) == LIBSSH2_KNOWNHOST_CHECK_MATCH) {
+    switch (libssh2_knownhost_checkp(KNOWN(op)->revoked, "*", -1, a->key.data,
+                                     a->key.len, PLAIN | (typemask & BASE64),
+                                     NULL)) {
+    case LIBSSH2_KNOWNHOST_CHECK_MATCH:
         op->cls = S2_C_KnownHostRevokedError;
         return refuse(op, "the key has been revoked");
+    case LIBSSH2_KNOWNHOST_CHECK_FAILURE:
+        return refuse(op, "the key cannot be looked up");
+    default:
+        break;
     }
     switch (libssh2_knownhost_checkp(KNOWN(op)->raw, op->path, a->port,
                                      a->key.data, a->key.len, typemask, &at)) {
@@ -418,6 +424,17 @@ word(char **at)
     return (cursor){(unsigned char *)start, (size_t)(*at - start)};
 }
 
+/* A name that is excluded counts for the names of its line alone, and libssh2
+ * has a line for each. */
+static bool
+has_exclusion(cursor names)
+{
+    for (size_t i = 0; i < names.left; i++)
+        if (names.at[i] == '!' && (!i || names.at[i - 1] == ','))
+            return true;
+    return false;
+}
+
 /* A line, which is cut up; libssh2's reader takes a marker for a name. */
 static int
 add_line(s2_op *op, char *line)
@@ -426,7 +443,7 @@ add_line(s2_op *op, char *line)
     size_t len = strcspn(line, "\r\n");
     cursor marker = {(unsigned char *)line, 0}, names, type, key;
     about a = {0};
-    bool revoked;
+    bool revoked, excludes;
     char *at;
 
     if (op->n[0] != LIBSSH2_KNOWNHOST_FILE_OPENSSH)
@@ -448,7 +465,8 @@ add_line(s2_op *op, char *line)
         (marker.left && !revoked && !is(marker, "@cert-authority")))
         return refuse(
             op, "not a line of names, type and key, or an unknown marker");
-    for (int i = 0; i < TYPES && !marker.left; i++)
+    excludes = has_exclusion(names);
+    for (int i = 0; i < TYPES && !marker.left && !excludes; i++)
         if (is(type, types[i].name)) {
             at += strspn(at, " \t");
             if (*at)

@@ -47,6 +47,26 @@ destroy(s2_obj *obj)
     free(obj);
 }
 
+/* Where nobody has the turn: whoever has may never take another. */
+static bool
+finish_now(s2_obj *obj)
+{
+    s2_session *s = obj->session;
+    bool left;
+
+    if (obj->type->rank != S2_RANK_LOCAL || s->generation != s2_generation ||
+        !s2_turn_try(&s->turn))
+        return false;
+    if (!(left = s2_scope_left(obj))) {
+        s2_owed_drop(s, obj);
+        obj->type->finish(obj);
+    }
+    s2_turn_unlock(&s->turn);
+    if (!left)
+        destroy(obj);
+    return !left;
+}
+
 void
 s2_release(void *object)
 {
@@ -57,11 +77,14 @@ s2_release(void *object)
 
         if (!obj->type->finish) {
             destroy(obj);
-        } else {
+            obj = parent;
+            continue;
+        }
+        /* The list's own: what is settled later may still make children. */
+        atomic_store(&obj->refs, 1);
+        if (!finish_now(obj)) {
             s2_session *s = obj->session;
 
-            /* The list's own: what is settled later may still make children. */
-            atomic_store(&obj->refs, 1);
             obj->next_parked = atomic_load(&s->dropped);
             while (!atomic_compare_exchange_weak(&s->dropped, &obj->next_parked,
                                                  obj))

@@ -15,7 +15,7 @@
 
 enum { POLL_SLICE = 1000, BUSY_SLICE = 50 }; /* ms */
 enum { NEAR_US = 100, FAR_WAITS = 20 };
-enum { SILENT_INTERVALS = 3, MAX_OWED = 64 };
+enum { SILENT_INTERVALS = 3, MAX_OWED = 64, FORGOTTEN = 10000 /* ms */ };
 
 typedef struct call {
     s2_op *op;
@@ -31,6 +31,7 @@ typedef struct call {
     bool begun;    /* the step was tried: it may have left state behind */
     bool finished; /* the result is there; only the queue is to be sent */
     bool inside;   /* called from a callback that holds the session */
+    bool drains;   /* waits for the queue, and nothing else, to be sent */
     enum { NOT_RUN, DONE, WAIT, TELL } state;
     s2_error *err;
     int fd, directions; /* what to wait for, */
@@ -645,6 +646,8 @@ wait_for_step(call *c, const s2_op *op)
     }
     if ((state = wait_for(c, NULL, 0)) != WAIT)
         return state;
+    if (c->s->watcher == c->waiter) /* it watches elsewhere */
+        c->s->watcher = NULL;
     c->fd = op->wait_fd;
     c->directions = op->wait_directions;
     again = op->wait_ms ? s2_now() + op->wait_ms : 0;
@@ -767,6 +770,16 @@ met_forgery(const s2_session *s)
     return libssh2_session_last_errno(s->raw) == LIBSSH2_ERROR_INVALID_MAC;
 }
 
+/* The exchange of keys in which it came may have failed, too. */
+static void
+end_changed(s2_session *s)
+{
+    s->wire.drains = false;
+    s2_session_end(s, s2_error_new(S2_C_KeyExchangeError,
+                                   LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE, NULL,
+                                   NULL, "the server changed its host key"));
+}
+
 /* What each turn does for those who are not there. */
 static void
 house_keeping(s2_session *s)
@@ -780,8 +793,11 @@ house_keeping(s2_session *s)
     keep_alive(s);
     if (met_forgery(s))
         s2_session_saw(s, LIBSSH2_ERROR_INVALID_MAC);
-    if (s->wire.received != received)
-        wake_readers(s);
+    if (s->wire.received == received)
+        return;
+    if (!s2_hostkey_stays(s))
+        end_changed(s);
+    wake_readers(s);
 }
 
 /* libssh2 waits for an answer even then; but its own end comes, and so does the
@@ -857,8 +873,13 @@ try_step(s2_session *s, s2_op *op)
         s->hosts += s->alloc.live - live;
     if (rc != LIBSSH2_ERROR_INVALID_MAC && met_forgery(s))
         s2_op_saw(op, LIBSSH2_ERROR_INVALID_MAC);
-    if (s->wire.received != received)
+    if (s->wire.received != received) {
         wake_readers(s);
+        if (!s2_hostkey_stays(s)) {
+            end_changed(s);
+            return s2_op_fail(op, dead_error(op));
+        }
+    }
     if (fatal(rc) || s->alloc.failed || s2_alloc_lost(&s->alloc))
         s->wire.drains = false;
     if (rc < 0 && s2_alloc_lost(&s->alloc)) {
@@ -907,10 +928,29 @@ owe(s2_session *s, s2_op *left)
     if (!left->owed)
         settle_owed(&s->owed);
     for (s2_op **at = &s->owed; *at; at = &(*at)->next)
-        if (++count > MAX_OWED) {
+        if (!(*at)->under_way && ++count > MAX_OWED) {
             settle_owed(at);
             break;
         }
+}
+
+/* May another call begin whose state is kept while it would block?  None that
+ * is under way may make room for it: each would end the next for ever.  But
+ * nobody comes back for what was not asked for in so long. */
+static bool
+may_owe(s2_session *s)
+{
+    int64_t old = s2_now() - FORGOTTEN;
+    int count = 0;
+
+    for (s2_op **at = &s->owed; *at;)
+        if ((*at)->under_way && (*at)->since < old && count >= MAX_OWED - 1) {
+            settle_owed(at);
+        } else {
+            count += (*at)->under_way;
+            at = &(*at)->next;
+        }
+    return count < MAX_OWED;
 }
 
 int
@@ -939,7 +979,8 @@ s2_op_owe(s2_op *op)
 
     s2_turn_lock(&s->turn);
     if (copy) {
-        copy->owed = true;
+        copy->owed = copy->under_way = true;
+        copy->since = s2_now();
         copy->rc = 0;
         op->state = NULL; /* the record's now */
         owe(s, copy);
@@ -997,7 +1038,8 @@ drain(call *c)
 {
     s2_session *s = c->s;
 
-    if (!(c->op->flags & S2_BULK) || s->dead)
+    if (!(c->op->flags & S2_BULK) || c->err ||
+        (s->dead && (!c->drains || (c->op->flags & S2_AFTER_END))))
         return DONE;
     s2_wire_flush(&s->wire);
     if (s->wire.end_code)
@@ -1005,13 +1047,12 @@ drain(call *c)
     else if (!s->held)
         house_keeping(s);
     if (s->dead) {
-        s2_error_free(c->err);
-        c->err = dead_error(c->op);
+        c->err = with_done(dead_error(c->op), c->op);
         return DONE;
     }
-    if (!s2_wire_queued(&s->wire) || !c->blocking ||
-        (c->deadline && s2_now() >= c->deadline))
+    if (!s2_wire_queued(&s->wire) || !c->blocking)
         return DONE;
+    c->drains = true;
     return wait_for(c, NULL, LIBSSH2_SESSION_BLOCK_OUTBOUND);
 }
 
@@ -1065,6 +1106,9 @@ take_turn(call *c)
             leave_scope(c, false);
             return drain(c);
         }
+        if ((op->flags & S2_OWES) && !c->blocking && !op->goes_on &&
+            !may_owe(s))
+            return leave(c, &s2_again);
         if (op->scope->parked) {
             if (finish_parked(c) == LIBSSH2_ERROR_EAGAIN) {
                 op->why = EARLIER;

@@ -280,7 +280,8 @@ s2_error *s2_session_handshake(s2_session *s, int sock);
  * Units      `known_hosts` is a file, null: the user's own, which need not
  *            exist.
  * Errors     KnownHostCheckNotFoundError, KnownHostCheckMisMatchError,
- *            KnownHostRevokedError, KnownHostReadFileError.
+ *            KnownHostRevokedError, KnownHostReadFileError;
+ *            InvalidRequestError: there is no such port.
  */
 s2_error *s2_session_verify(s2_session *s, const char *host, int port,
                             const char *known_hosts);

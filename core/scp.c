@@ -21,6 +21,7 @@ struct s2_scp {
     bool sending, times; /* are times sent? */
     enum { ASKED, TIMED, NAMED, AGREED } at;
     bool told, over;  /* the other side's last word, and ours */
+    bool shut;        /* nothing more can be sent */
     s2_error *why;    /* what its last word was, if it was bad */
     uint64_t left;    /* bytes still to come or to go */
     char *path, *out; /* `out`: what is to be said next, */
@@ -370,6 +371,12 @@ s2_scp_wrote(s2_scp *t, size_t len)
     t->left -= len;
 }
 
+void
+s2_scp_shut(s2_scp *t)
+{
+    t->shut = true;
+}
+
 int
 s2_scp_tail(s2_op *op, s2_scp *t)
 {
@@ -386,17 +393,26 @@ s2_scp_over(const s2_scp *t)
 }
 
 static int
+unsent(s2_op *op, const s2_scp *t, s2_class cls, int code)
+{
+    return s2_op_fail(op, s2_error_new(cls, code, op->func, op->path,
+                                       "%llu bytes of the file were not sent",
+                                       (unsigned long long)t->left));
+}
+
+static int
 last_word(s2_op *op, s2_scp *t)
 {
     int rc = hear(op, t);
 
     if (rc == LIBSSH2_ERROR_EAGAIN)
         op->idle = true; /* the rest is heard by whoever comes next */
+    if (rc == LIBSSH2_ERROR_EAGAIN && t->left && !t->shut) /* it may be */
+        return unsent(op, t, S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE);
     if (!rc && t->line[0])
         rc = FAIL(op, "the server goes on: \"%s\"", t->line);
     if (!rc && t->left)
-        rc = FAIL(op, "%llu bytes of the file were not sent",
-                  (unsigned long long)t->left);
+        rc = unsent(op, t, S2_C_SCPProtocolError, LIBSSH2_ERROR_SCP_PROTOCOL);
     if (rc == S2_FAILED && op->error != &s2_no_memory)
         t->why = s2_error_copy(op->error);
     return rc;

@@ -101,9 +101,11 @@ s2_talk_drop(s2_op *op, s2_talk *t)
 s2_error *
 s2_talk_call(s2_op *op, int (*step)(s2_op *))
 {
-    s2_error *err = s2_op_call(op);
+    s2_error *err;
     s2_op rest;
 
+    op->flags |= S2_OWES;
+    err = s2_op_call(op);
     if (!err) {
         rest = *op;
         rest.step = step;

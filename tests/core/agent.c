@@ -318,7 +318,10 @@ without_a_path_the_environment_names_the_agent(void **state)
     assert_null(path.data);
     unsetenv("SSH_AUTH_SOCK");
     assert_fails(s2_agent_connect(f->a), AgentConnectionError,
-                 "SSH_AUTH_SOCK is not set");
+                 "no path, nor one in SSH_AUTH_SOCK");
+    setenv("SSH_AUTH_SOCK", "", 1);
+    assert_fails(s2_agent_connect(f->a), AgentConnectionError,
+                 "no path, nor one in SSH_AUTH_SOCK");
     setenv("SSH_AUTH_SOCK", f->p.path, 1);
     assert_ok(s2_agent_connect(f->a));
     assert_ok(list_keys(f));
@@ -536,6 +539,66 @@ calls_in_turns_both_end(void **state)
     assert_memory_equal(bytes.data, "signature", 9);
     s2_buf_free(&bytes);
     s2_release(key);
+}
+
+/* One more than may be kept waits, and asks nothing, until another ended. */
+static void
+more_calls_in_turns_than_are_kept_end(void **state)
+{
+    enum { CALLS = 70 };
+    fixture *f = *state;
+    s2_identity *key = NULL;
+    s2_error *err[CALLS];
+    int left = CALLS;
+
+    say_signature(&f->p, "ssh-ed25519", "signature", 9);
+    assert_ok(list_keys(f));
+    assert_ok(s2_agent_identity(f->a, 0, &key));
+    atomic_store(&f->p.asked, 0);
+    s2_session_set_blocking(f->s, false);
+    for (int i = 0; i < CALLS; i++)
+        err[i] = &s2_again;
+    for (int turn = 0; turn < 5000 && left; turn++) {
+        for (int i = 0; i < CALLS; i++) {
+            s2_buf bytes = {0};
+
+            if (err[i] != &s2_again)
+                continue;
+            err[i] = s2_agent_sign(f->a, key, &i, sizeof i, NULL, &bytes);
+            left -= err[i] != &s2_again;
+            s2_buf_free(&bytes);
+        }
+        nap(f, 1);
+    }
+    for (int i = 0; i < CALLS; i++)
+        assert_null(err[i]);
+    assert_int_equal(f->p.asked, CALLS);
+    s2_release(key);
+}
+
+static void
+what_nobody_comes_back_for_ends_with_the_session(void **state)
+{
+    fixture *f = *state;
+
+    atomic_store(&f->p.silent, true);
+    s2_session_set_blocking(f->s, false);
+    assert_ptr_equal(list_keys(f), &s2_again);
+    assert_non_null(f->s->owed);
+    assert_ok(s2_session_close(f->s));
+    assert_null(f->s->owed);
+}
+
+static void
+a_dropped_agent_is_gone_at_once(void **state)
+{
+    fixture *f = *state;
+    s2_agent *a = NULL;
+
+    assert_ok(s2_session_agent_init(f->s, &a));
+    s2_release(a);
+    assert_null(atomic_load(&f->s->dropped));
+    assert_int_equal(atomic_load(&f->s->obj.refs), 2); /* f's, and f->a's */
 }
 
 static void
@@ -1039,6 +1102,9 @@ main(void)
         agent_test(a_silent_agent_meets_the_deadline),
         agent_test(a_session_that_does_not_block_asks_again),
         agent_test(calls_in_turns_both_end),
+        agent_test(more_calls_in_turns_than_are_kept_end),
+        agent_test(what_nobody_comes_back_for_ends_with_the_session),
+        agent_test(a_dropped_agent_is_gone_at_once),
         agent_test(a_session_that_is_over_may_ask_again),
         agent_test(disconnecting_forgets_what_was_asked),
         agent_test(dropping_an_agent_that_was_asked_leaves_nothing),

@@ -644,6 +644,37 @@ known_types_of_key_are_told(void **state)
 
 /* --- memory -------------------------------------------------------------- */
 
+/* What could not be looked up among the revoked keys is no match. */
+static void
+a_revoked_key_is_none_though_memory_is_short(void **state)
+{
+    (void)state;
+    for (long n = 1; n < 20; n++) {
+        s2_session *s = s2_session_create();
+        s2_knownhost *kh = NULL;
+        s2_entry *e = NULL;
+        s2_error *err;
+        bool done;
+
+        assert_ok(s2_session_knownhost_init(s, &kh));
+        assert_ok(
+            s2_knownhost_readline(kh, "one ssh-rsa QUFBQQ==", 20, OPENSSH));
+        assert_ok(s2_knownhost_readline(kh, "@revoked * ssh-rsa QUFBQQ==", 27,
+                                        OPENSSH));
+        s->alloc.fail_at = n;
+        err = s2_knownhost_checkp(kh, "one", 22, "AAAA", 4, RSA_KEY, &e);
+        done = s->alloc.fail_at != 0;
+        assert_non_null(err);
+        assert_null(e);
+        s2_error_free(err);
+        s2_release(kh);
+        s2_release(s);
+        if (done)
+            return;
+    }
+    fail();
+}
+
 /* Every allocation that fails in turn: an error, and the session is over. */
 static void
 short_memory_is_an_error(void **state)
@@ -713,6 +744,7 @@ main(void)
         host_test(a_symbolic_link_stays_one),
         host_test(a_failed_write_changes_nothing),
         host_test(known_types_of_key_are_told),
+        host_test(a_revoked_key_is_none_though_memory_is_short),
         host_test(short_memory_is_an_error),
     };
 

@@ -15,6 +15,7 @@ from ssh2.exceptions import (
     SSH2Error,
     Timeout,
 )
+from ssh2.session import Session
 from ssh2.sftp import (
     LIBSSH2_FXF_CREAT,
     LIBSSH2_FXF_READ,
@@ -43,6 +44,41 @@ class Tick(threading.Thread):
     def run(self):
         while not self.over.wait(0.01):
             self.count += 1
+
+
+class Stalls(threading.Thread):
+    """Between a session and the server, until it takes no more of it."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.over = threading.Event()
+        self.near, far = socket.socketpair()
+        for end in (self.near, far):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        self.far = far
+        self.server = socket.create_connection(
+            (ENV["SSH2_HOST"], int(ENV["SSH2_PORT"])))
+        self.start()
+        threading.Thread(target=self.back, daemon=True).start()
+
+    def run(self):
+        self.far.settimeout(0.05)
+        while not self.over.is_set():
+            try:
+                data = self.far.recv(65536)
+            except TimeoutError:
+                continue
+            if not data:
+                break
+            self.server.sendall(data)
+
+    def back(self):
+        while data := self.server.recv(65536):
+            self.far.sendall(data)
+
+    def stall(self):
+        self.over.set()
+        self.join()
 
 
 def at_once(*functions):
@@ -270,6 +306,24 @@ class TestThreads(unittest.TestCase):
             self.close_in_flight(lambda: handle.read(99), self.session.close)
         finally:
             server("cont")
+
+    def test_what_the_connection_does_not_take_was_not_written(self):
+        line = Stalls()
+        session = Session()
+        session.handshake(line.near)
+        session.userauth_publickey_fromfile(ENV["SSH2_USER"], ENV["SSH2_KEY"])
+        channel = run(session, "cat >/dev/null")
+        line.stall()
+        session.set_timeout(200)
+        with self.assertRaises(Timeout) as raised:
+            channel.write(bytes(30000))
+        self.assertEqual(raised.exception.done, 30000)
+        session.set_timeout(0)
+        written, _ = at_once(
+            lambda: channel.write(bytes(30000)),
+            lambda: time.sleep(0.2) or session.disconnect())
+        self.assertIsInstance(written, SSH2Error)
+        line.server.shutdown(socket.SHUT_RDWR)
 
     def test_a_timeout_of_one_thread_leaves_the_others_alone(self):
         other = run(self.session, "sleep 1; echo done")
