@@ -317,6 +317,7 @@ run_step(s2_op *op)
     uint64_t from = j->done;
 
     j->want = S2_GO;
+    op->done = (size_t)j->done;
     in_callback(op, j, false);
     if (!j->lane && !take_idle(op, j)) {
         if (may_open(sftp_of(op))) {
@@ -486,6 +487,24 @@ check_name(const s2_op *op, size_t len)
                               op->func, NULL, "a path of %zu bytes", len);
 }
 
+/* What came before it failed is done: the object gets it, once the lane can be
+ * another's.  What that raises is told instead. */
+static s2_error *
+leave_failed(s2_op *op, s2_job *j, const s2_calls *calls, s2_error *err)
+{
+    s2_job rest = {.buf = j->buf, .buf_len = j->reads ? j->buf_len : 0};
+
+    j->buf = NULL;
+    leave(op, j, err);
+    if (rest.buf_len && S2_SESSION(op)->generation == s2_generation &&
+        !sink(&rest, calls)) {
+        s2_error_free(err);
+        err = &s2_raised;
+    }
+    free(rest.buf);
+    return err;
+}
+
 s2_error *
 s2_job_run(s2_op *op, const s2_calls *calls, bool (*take)(s2_job *, void *),
            void *result)
@@ -510,6 +529,8 @@ s2_job_run(s2_op *op, const s2_calls *calls, bool (*take)(s2_job *, void *),
         err = &s2_raised;
     if (!err && !take(j, result))
         err = &s2_no_memory;
+    if (j && err && err != &s2_again && err != &s2_raised)
+        return leave_failed(op, j, calls, err);
     if (j)
         leave(op, j, err);
     return err;

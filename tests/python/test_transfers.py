@@ -18,6 +18,7 @@ from ssh2.exceptions import (
     ClosedError,
     FileError,
     InvalidRequestError,
+    SFTPFailureError,
     SSH2Error,
 )
 from ssh2.sftp import LIBSSH2_FXF_READ, Moved
@@ -332,6 +333,21 @@ class TestTransfers(unittest.TestCase):
             self.here.write_bytes(b"hello")
             self.assertEqual(self.sftp.get(self.here, theirs.fileno()), 5)
         self.assertEqual(ours.recv(6), b"hello")
+
+    def test_what_came_before_an_error_is_given_to_the_object(self):
+        sftp = connect(int(ENV["SSH2_LIAR_PORT"])).sftp_init()
+        got = io.BytesIO()
+        with self.assertRaises(SFTPFailureError) as caught:
+            sftp.get("/bad_block/x", got)
+        self.assertEqual(caught.exception.done, 120_000)
+        self.assertEqual(len(got.getvalue()), 120_000)
+
+        def write(data):
+            raise KeyError(len(data))
+
+        with self.assertRaisesRegex(KeyError, "120000"):
+            sftp.get("/bad_block/x", SimpleNamespace(write=write))
+        self.assertEqual(sftp.stat("/ok/x").filesize, 300_000)
 
     def test_objects_of_other_sorts(self):
         with open(self.here, "wb") as file:

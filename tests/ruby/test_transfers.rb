@@ -146,6 +146,20 @@ class TestTransfers < Minitest::Test
     assert_equal "a pipe's", File.read(@here)
   end
 
+  def test_what_came_before_an_error_is_given_to_the_object
+    sftp = connect(ENV.fetch("SSH2_LIAR_PORT").to_i).sftp_init
+    got = StringIO.new("".b)
+    error = assert_raises(SSH2::SFTPFailureError) do
+      sftp.get("/bad_block/x", got)
+    end
+    assert_equal [120_000] * 2, [error.done, got.string.bytesize]
+    sink = Object.new
+    sink.define_singleton_method(:write) { |data| raise KeyError, data.size }
+    error = assert_raises(KeyError) { sftp.get("/bad_block/x", sink) }
+    assert_equal "120000", error.message
+    assert_equal 300_000, sftp.stat("/ok/x").filesize
+  end
+
   # What reads a channel of the same session.
   def test_from_a_command_of_the_same_session
     channel = run_command(@session, "head -c 300000 /dev/zero")
