@@ -833,9 +833,9 @@ on_ack(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
         return 0;
     }
     p->away = false;
+    /* Behind a write that is refused nothing counts: there is a hole. */
     while (m->first != m->past && !piece_of(m, m->first)->away)
-        m->first++;
-    s2_job_moved(m->job, p->asked);
+        s2_job_moved(m->job, piece_of(m, m->first++)->asked);
     return 0;
 }
 

@@ -349,6 +349,14 @@ class TestTransfers(unittest.TestCase):
             sftp.get("/bad_block/x", SimpleNamespace(write=write))
         self.assertEqual(sftp.stat("/ok/x").filesize, 300_000)
 
+    def test_nothing_counts_behind_a_write_that_was_refused(self):
+        sftp = connect(int(ENV["SSH2_LIAR_PORT"])).sftp_init()
+        for temporary in True, False:
+            with self.assertRaises(SFTPFailureError) as caught:
+                sftp.put(io.BytesIO(DATA[:300_000]), "/torn/x",
+                         temporary=temporary)
+            self.assertEqual(caught.exception.done, 3 * 32768)
+
     def test_objects_of_other_sorts(self):
         with open(self.here, "wb") as file:
             self.sftp.get(self.there, file)

@@ -160,6 +160,14 @@ class TestTransfers < Minitest::Test
     assert_equal 300_000, sftp.stat("/ok/x").filesize
   end
 
+  def test_nothing_counts_behind_a_write_that_was_refused
+    sftp = connect(ENV.fetch("SSH2_LIAR_PORT").to_i).sftp_init
+    error = assert_raises(SSH2::SFTPFailureError) do
+      sftp.put(StringIO.new(DATA[0, 300_000]), "/torn/x")
+    end
+    assert_equal 3 * 32_768, error.done
+  end
+
   # What reads a channel of the same session.
   def test_from_a_command_of_the_same_session
     channel = run_command(@session, "head -c 300000 /dev/zero")
