@@ -214,6 +214,7 @@ typedef struct s2_move {
     uint64_t at;     /* of the next piece */
     uint64_t moved;  /* up to where all has come, or was read */
     bool ended, eof, torn, known, made, closed, replacing, gone;
+    unsigned long refused; /* why, when it was to have its own name */
     bool undone;
     unsigned wants;     /* of the server, as soon as there is room to ask */
     unsigned checks;    /* of a file that ended early */

@@ -1029,7 +1029,10 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
             want(m, NAMED);
         } else {
             m->replacing = false;
-            fail_there(op, m, r->status);
+            /* Where nothing has the name it was not refused for that. */
+            fail_there(op, m,
+                       r->status == LIBSSH2_FX_NO_SUCH_FILE ? m->refused
+                                                            : r->status);
             if (m->undone && !(m->options & S2_RESUME))
                 want(m, DROPPED);
         }
@@ -1042,6 +1045,7 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
             fail_there(op, m, r->status);
         } else {
             m->replacing = true;
+            m->refused = r->status;
             want(m, GONE);
         }
         break;

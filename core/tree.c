@@ -58,6 +58,7 @@ typedef struct item {
     char *target;  /* of a link */
     int wants;     /* of the server, as soon as there is room to ask */
     bool over, replacing;
+    unsigned long refused; /* why, when it was to be made */
 } item;
 
 typedef struct tree {
@@ -734,9 +735,13 @@ on_item(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
         (r->status == LIBSSH2_FX_FAILURE ||
          r->status == LIBSSH2_FX_FILE_ALREADY_EXISTS)) {
         i->replacing = true;
+        i->refused = r->status;
         i->wants = REPLACED;
     } else if (!good) {
-        fail_item(op, t, i, r->status);
+        /* Where nothing has the name it was not refused for that. */
+        bool none = tag == REPLACED && r->status == LIBSSH2_FX_NO_SUCH_FILE;
+
+        fail_item(op, t, i, none ? i->refused : r->status);
     } else if (tag == REPLACED) {
         i->wants = MADE_LINK;
     } else if (tag == KIND && r->type == FXP_ATTRS) {

@@ -2,9 +2,10 @@
 """An SFTP server that lies as the path it is asked for says.
 
 A path "/<lie>/..." is answered by that lie, "/status-N/..." by that status,
-"/later-N/..." by it once it was opened, and "/ok/..." honestly, of what it is:
-a directory if it ends in "dir", else a file of 300 000 bytes.  A handle lies as
-the path did that it was opened for.
+"/later-N/..." by it once it was opened, "/listed-N/..." by a list of no names
+where the request is N, and "/ok/..." honestly, of what it is: a directory if it
+ends in "dir", else a file of 300 000 bytes.  A handle lies as the path did that
+it was opened for.
 """
 import os
 import struct
@@ -15,7 +16,7 @@ LSTAT, FSTAT, SETSTAT, FSETSTAT, OPENDIR, READDIR = 7, 8, 9, 10, 11, 12
 STAT, READLINK, STATUS, HANDLE, DATA, NAME, ATTRS = 17, 19, 101, 102, 103, \
     104, 105
 EXTENDED, EXTENDED_REPLY, REALPATH = 200, 201, 16
-REMOVE, MKDIR, RENAME = 13, 14, 18
+REMOVE, MKDIR, RENAME, SYMLINK = 13, 14, 18, 20
 SIZE = 300000
 
 
@@ -94,6 +95,8 @@ class Server:
         if when == "status" or \
                 when == "later" and kind not in (OPEN, OPENDIR, CLOSE):
             honest = status(ident, int(code))
+        if when == "listed" and kind == int(code):
+            honest = name(ident, [])
         self.send(lies(kind, ident, honest) if lies else honest)
 
     def take(self, count):
@@ -246,6 +249,17 @@ class Server:
     def long_name(self, kind, ident, honest):
         return name(ident, [b"n" * 40000]) if honest[4] == NAME else honest
 
+    def empty_name(self, kind, ident, honest):
+        return name(ident, [b"a", b"", b"b"]) \
+            if kind == READDIR and honest[4] == NAME else honest
+
+    def no_kind(self, kind, ident, honest):
+        """Names without attributes, and none when they are asked for."""
+        if kind == LSTAT:
+            return name(ident, [])
+        return with_attrs(kind, ident, honest, u32(0)) \
+            if honest[4] == NAME else honest
+
     def endless(self, kind, ident, honest):
         return name(ident, [b"again"]) if kind == READDIR else honest
 
@@ -276,6 +290,12 @@ class Server:
         if kind == REMOVE:
             sys.exit()
         return status(ident, 2) if kind == RENAME else honest
+
+    def full(self, kind, ident, honest):
+        """Nothing can be renamed or linked, though the name is free."""
+        if kind == REMOVE and not self.path.endswith(b".part"):
+            return status(ident, 2)
+        return status(ident, 4) if kind in (RENAME, SYMLINK) else honest
 
     def no_cut(self, kind, ident, honest):
         return status(ident, 3) if kind == FSETSTAT else honest
