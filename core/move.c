@@ -945,6 +945,8 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     s2_attrs attrs = {0};
 
     m->flying--;
+    if ((tag == CUT || tag >= SET) && r->type != FXP_STATUS)
+        return senseless(op, m, "the server does not say what came of it");
     if (r->type == FXP_ATTRS)
         s2_take_attrs(&c, &attrs);
     switch (tag) {

@@ -437,6 +437,9 @@ on_folder(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     s2_attrs attrs = {0};
 
     n->flying--;
+    if ((tag == MADE || tag == SET) && r->type != FXP_STATUS)
+        return senseless(op, n->remote,
+                         "the server does not say what came of it");
     switch (tag) {
     case ROOT:
         if (r->type == FXP_ATTRS)
@@ -728,6 +731,9 @@ on_item(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     cursor c = r->body, name;
 
     i->over = true;
+    if (tag >= MADE_LINK && r->type != FXP_STATUS)
+        return senseless(op, i->in->remote,
+                         "the server does not say what came of a link");
     /* Once what has the name is gone the link is made, whatever else fails. */
     if (t->job.failed && !(tag == REPLACED && good))
         return 0;
@@ -744,9 +750,10 @@ on_item(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
         fail_item(op, t, i, none ? i->refused : r->status);
     } else if (tag == REPLACED) {
         i->wants = MADE_LINK;
-    } else if (tag == KIND && r->type == FXP_ATTRS) {
+    } else if (tag == KIND) {
         s2_take_attrs(&c, &i->attrs);
-        if (!c.at || !(i->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS))
+        if (r->type != FXP_ATTRS || !c.at ||
+            !(i->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS))
             return senseless(op, i->in->remote,
                              "the server does not say what is a file");
         t->entries--; /* it was counted */
