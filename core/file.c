@@ -518,10 +518,16 @@ readdir_step(s2_op *op)
         return s2_op_fail(op, &s2_no_memory);
     memset(&e->attrs, 0, sizeof e->attrs);
     e->longname[0] = '\0';
+    e->name[0] = '/'; /* which the end leaves, and no name does */
     rc = libssh2_sftp_readdir_ex(f->raw, e->name, sizeof e->name, e->longname,
                                  sizeof e->longname, &e->attrs);
     if (rc < 0)
         return rc;
+    if (!rc && !e->name[0])
+        return s2_op_fail(op, s2_error_new(S2_C_SFTPProtocolError,
+                                           LIBSSH2_ERROR_SFTP_PROTOCOL,
+                                           op->func, f->path.data,
+                                           "the server lists an empty name"));
     e->name_len = (size_t)rc;
     e->long_len = strnlen(e->longname, sizeof e->longname);
     return 0;
