@@ -114,18 +114,17 @@ in_callback(s2_op *op, s2_job *j, bool is)
         *at = j->outer;
     if (is) {
         j->stuck = false;
-        j->caller = S2_SESSION(op)->caller;
         j->outer = sftp_of(op)->told;
         sftp_of(op)->told = j;
     }
 }
 
-/* Its caller waits for a lane, or no longer, in callbacks of those. */
+/* A caller waits for a lane, or no longer, in callbacks of those. */
 static void
-stick(s2_op *op, bool is)
+stick(s2_op *op, uintptr_t caller, bool is)
 {
     for (s2_job *j = sftp_of(op)->told; j; j = j->outer)
-        if (j->caller == S2_SESSION(op)->caller)
+        if (j->caller == caller)
             j->stuck = is;
 }
 
@@ -317,6 +316,7 @@ run_step(s2_op *op)
     uint64_t from = j->done;
 
     j->want = S2_GO;
+    j->caller = S2_SESSION(op)->caller;
     op->done = (size_t)j->done;
     in_callback(op, j, false);
     if (!j->lane && !take_idle(op, j)) {
@@ -324,9 +324,9 @@ run_step(s2_op *op)
             j->want = S2_LANE;
             return 0;
         }
-        stick(op, true);
+        stick(op, j->caller, true);
         if (waits_for_itself(op)) {
-            stick(op, false);
+            stick(op, j->caller, false);
             return s2_op_fail(
                 op, s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE,
                                  op->func, op->path,
@@ -341,7 +341,7 @@ run_step(s2_op *op)
         op->why = ": other transfers of this SFTP are not over";
         return LIBSSH2_ERROR_EAGAIN;
     }
-    stick(op, false);
+    stick(op, j->caller, false);
     for (;;) {
         unsigned before = j->lane->flying;
         int turned = s2_lane_turn(op, j->lane), worked;
@@ -462,6 +462,7 @@ static void
 leave(s2_op *op, s2_job *j, s2_error *err)
 {
     s2_session *s = S2_SESSION(op);
+    uintptr_t caller = j->caller;
 
     op->state = j;
     op->goes_on = false;
@@ -471,9 +472,8 @@ leave(s2_op *op, s2_job *j, s2_error *err)
     }
     if (err == &s2_again)
         s2_op_owe(op);
-    if (!op->state)
-        return;
     s2_turn_lock(&s->turn);
+    stick(op, caller, false);
     settle(op, 0);
     s2_turn_unlock(&s->turn);
 }

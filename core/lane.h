@@ -128,8 +128,8 @@ enum {
 
 struct s2_job {
     s2_lane *lane;
-    uintptr_t caller;     /* who, while the language is called for it, and */
-    struct s2_job *outer; /* the next of those of the SFTP; that one */
+    uintptr_t caller;     /* who; while the language is called for it also */
+    struct s2_job *outer; /* the next of those of the SFTP; and if that one */
     bool stuck;           /* waits for another lane meanwhile */
     /* In a turn: give the lane more to do.  1, or 0 where nothing could be
      * done; `want` says when it is over. */

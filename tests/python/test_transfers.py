@@ -20,6 +20,7 @@ from ssh2.exceptions import (
     InvalidRequestError,
     SFTPFailureError,
     SSH2Error,
+    Timeout,
 )
 from ssh2.sftp import LIBSSH2_FXF_READ, Moved
 
@@ -163,6 +164,35 @@ class TestTransfers(unittest.TestCase):
             thread.join()
         self.assertTrue(1 <= len(errors) <= 3, errors)
         self.assertEqual(self.sftp.get(self.there, self.here), len(DATA))
+
+    def test_who_waits_no_longer_is_waited_for(self):
+        errors, met = [], threading.Barrier(4, timeout=20)
+
+        class Sink(io.BytesIO):
+            def write(inner, data):
+                if not inner.tell():
+                    late = not met.wait()  # all channels are taken
+                    self.session.set_timeout(200)
+                    if late:
+                        met.wait()
+                    try:
+                        self.sftp.get(self.there, io.BytesIO())
+                    except SSH2Error as error:
+                        errors.append(type(error))
+                    if not late:
+                        met.wait()
+                    met.wait()
+                    self.session.set_timeout(0)
+                return super().write(data)
+
+        threads = [threading.Thread(target=self.sftp.get,
+                                    args=[self.there, Sink()])
+                   for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(errors, [Timeout] * 4)
 
     def test_progress_is_told_ten_times_a_second_at_most(self):
         calls = []

@@ -127,6 +127,32 @@ class TestTransfers < Minitest::Test
     assert_equal DATA.bytesize, @sftp.get(@there, @here)
   end
 
+  def test_who_waits_no_longer_is_waited_for
+    taken, errors, over = Queue.new, Queue.new, Queue.new
+    threads = Array.new(4) do |number|
+      Thread.new do
+        inner = false
+        @sftp.get(@there, StringIO.new) do
+          next if inner
+
+          inner = taken << true
+          sleep 0.001 until taken.size == 4 # all channels are
+          @session.timeout = 200
+          sleep 0.001 until number < 3 || errors.size == 3
+          errors << assert_raises(SSH2::Error) do
+            @sftp.get(@there, StringIO.new)
+          end
+          over.pop
+        end
+      end
+    end
+    sleep 0.001 until errors.size == 4
+    @session.timeout = 0
+    over.close
+    threads.each(&:join)
+    assert_equal [SSH2::Timeout] * 4, Array.new(4) { errors.pop.class }
+  end
+
   def test_paths_and_objects_of_all_sorts
     assert_equal DATA.bytesize, @sftp.get(@there, Pathname(@here))
     assert_equal DATA, File.binread(@here)
