@@ -202,10 +202,11 @@ typedef struct s2_move {
     bool put;
     int options;
     char *remote, *remote_temp; /* without a temporary name it is NULL */
-    int dir;                    /* of the local names: AT_FDCWD, or a tree's */
+    int dir;                    /* where local names begin, or AT_FDCWD */
     char *local, *local_temp;   /* the first is NULL for what is open */
     char *shown;                /* what errors name, where not `local` */
     int fd;                     /* -1: not open yet, or the language's object */
+    bool own_dir;
     bool object, own_fd, regular, plain; /* plain: in a tree, known by it */
     int state;
     unsigned char handle[S2_HANDLE];

@@ -193,6 +193,8 @@ s2_move_free(s2_move *m)
         return;
     if (m->own_fd && m->fd >= 0)
         close(m->fd);
+    if (m->own_dir)
+        close(m->dir);
     for (size_t i = 0; i < m->cap; i++) {
         m->job->flying -= m->ring[i].held_len - m->ring[i].used;
         free(m->ring[i].held);
@@ -282,6 +284,14 @@ look_here(s2_op *op, s2_move *m)
     bool link;
     char *real;
 
+    /* The process may go elsewhere before it is renamed.  Where its folder
+     * cannot be read it has to stay there. */
+    if (m->dir == AT_FDCWD && *m->local != '/') {
+        int dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if ((m->own_dir = dir >= 0))
+            m->dir = dir;
+    }
     if (fstatat(m->dir, m->local, &st, AT_SYMLINK_NOFOLLOW) < 0) {
         int why = errno;
 
@@ -292,7 +302,7 @@ look_here(s2_op *op, s2_move *m)
     link = S_ISLNK(st.st_mode);
     if (link && m->plain)
         return true;
-    if (link && stat(m->local, &st) < 0) {
+    if (link && fstatat(m->dir, m->local, &st, 0) < 0) {
         go_direct(m); /* what it names is not there */
         return true;
     }

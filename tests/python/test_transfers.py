@@ -254,6 +254,22 @@ class TestTransfers(unittest.TestCase):
                 self.assertEqual(self.names(), ["here", "there"])
                 self.here.unlink()
 
+    def test_a_relative_name_is_where_the_process_was(self):
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
+        (self.folder / "other").mkdir()
+        (self.folder / "link").symlink_to("kept")
+        (self.folder / "kept").write_bytes(b"old")
+
+        for name in "here", "link":
+            os.chdir(self.folder)
+            self.sftp.get(self.there, name,
+                          progress=lambda *_: os.chdir(self.folder / "other"))
+        self.assertEqual(os.listdir(), [])
+        self.assertEqual(self.names(),
+                         ["here", "kept", "link", "other", "there"])
+        self.assertEqual((self.folder / "kept").read_bytes(), DATA)
+
     def test_a_file_that_shrinks_is_an_error(self):
         for way in "get", "put":
             with self.subTest(way), self.assertRaises(FileError) as caught:

@@ -214,6 +214,17 @@ class TestTransfers < Minitest::Test
     refute(names.any? { |name| name.include?(".part") })
   end
 
+  def test_a_relative_name_is_where_the_process_was
+    File.truncate(@there, 16 << 20)
+    before = Dir.pwd
+    Dir.chdir(@folder)
+    Dir.mkdir("other")
+    @sftp.get(@there, "here") { Dir.chdir("#{@folder}/other") }
+    assert_equal %w[here other there], names
+  ensure
+    Dir.chdir(before)
+  end
+
   def test_what_ends_a_thread_leaves_nothing
     File.truncate(@there, 256 << 20)
     begun = Queue.new
