@@ -314,13 +314,13 @@ s2_lane_turn(s2_op *op, s2_lane *l)
         if ((rc = l->greeted ? answer(op, l, packet)
                              : greeting(op, l, packet)) < 0)
             break;
-    if (rc < 0)
-        return rc;
     if (l->in_start) {
         memmove(l->in, l->in + l->in_start, l->in_end - l->in_start);
         l->in_end -= l->in_start;
         l->in_start = 0;
     }
+    if (rc < 0)
+        return rc;
     return l->ended ? over(op, l) : sent || got;
 }
 
