@@ -23,8 +23,10 @@ from common import (
     server,
     shake,
 )
+from ssh2.exceptions import FunctionMissingError
 from ssh2.session import Session
-from ssh2.sftp import LIBSSH2_FXF_READ
+from ssh2.sftp import LIBSSH2_FXF_READ, LIBSSH2_SFTP_OPENDIR
+from ssh2.sftp_handle import SFTPAttributes
 
 
 def family():
@@ -160,6 +162,39 @@ class TestCollection(unittest.TestCase):
                 capture_output=True, text=True, check=False)
             self.assertEqual((done.returncode, done.stdout), (0, "alive\n"),
                              done.stderr)
+
+    def test_what_was_opened_keeps_the_connection(self):
+        """A session that is dropped closes the program's socket."""
+        def opened(open_one):
+            return open_one(connect())
+
+        def read(handle):
+            return handle.read(1)[0]
+
+        def list_one(handle):
+            return next(handle.readdir())[0]
+
+        flag, folder = LIBSSH2_FXF_READ, LIBSSH2_SFTP_OPENDIR
+        for use, name, *args in (
+                (read, "open", ENV["SSH2_KEY"], flag, 0),
+                (read, "open_r", ENV["SSH2_KEY"], flag, 0, SFTPAttributes()),
+                (list_one, "opendir", "."),
+                (list_one, "open_ex_r", ".", 0, 0, folder, SFTPAttributes())):
+            try:
+                handle = opened(lambda session, name=name, args=args:
+                                getattr(session.sftp_init(), name)(*args))
+            except FunctionMissingError:
+                continue
+            gc.collect()
+            self.assertTrue(use(handle), name)
+        keys = opened(lambda s: s.publickey_init())
+        agent = opened(lambda s: s.agent_init())
+        agent.connect()
+        gc.collect()
+        self.assertEqual(keys.list_fetch(), [])
+        self.assertEqual(len(agent.get_identities()), 4)
+        for child in keys, agent:
+            self.assertIsInstance(child._session, Session)
 
     def test_dropping_a_channel_takes_no_time_and_sends_nothing(self):
         relay = Relay()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import binding
 from ._handle import Handle, adopt
@@ -15,6 +15,9 @@ from .exceptions import (
     AgentProtocolError,
 )
 from .pkey import PublicKey
+
+if TYPE_CHECKING:
+    from .session import Session
 
 __all__ = [
     "Agent",
@@ -31,6 +34,8 @@ __all__ = [
 @adopt
 class Agent(Handle, binding.Agent):
     """What talks to the agent, made by Session.agent_init()."""
+
+    _session: Session | None = None
 
     def get_identities(self) -> list[PublicKey] | Any:
         """Ask the agent for its keys."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from . import binding
 from ._handle import Handle, adopt
+
+if TYPE_CHECKING:
+    from .session import Session
 
 _Bytes = Union[bytes, bytearray, memoryview]
 
@@ -125,6 +128,8 @@ def _part(attr: Any) -> list[bytes]:
 @adopt
 class PublicKeySystem(Handle, binding.PublicKeySystem):
     """The server's keys, made by Session.publickey_init()."""
+
+    _session: Session | None = None
 
     @property
     def closed(self) -> bool:  # type: ignore[override]

@@ -239,8 +239,10 @@ class Session(Handle, binding.Session):
         return self.callback_set(_AUTHAGENT, copy)
 
     def _opened(self, child: _T) -> _T:
-        if isinstance(child, (Channel, Listener, SFTP)):
-            child._session = self
+        if isinstance(
+            child, (Agent, Channel, Listener, PublicKeySystem, SFTP)
+        ):
+            child._session = self  # whose end would close the connection
         return child
 
     def open_session(self) -> Channel | Any:
@@ -321,10 +323,10 @@ class Session(Handle, binding.Session):
 
     def publickey_init(self) -> PublicKeySystem | Any:
         """The keys that may log in, if the server lets them be asked for."""
-        return super().publickey_init()
+        return self._opened(super().publickey_init())
 
     def agent_init(self) -> Agent | Any:
-        return super().agent_init()
+        return self._opened(super().agent_init())
 
     def knownhost_init(self) -> KnownHost | Any:
         return super().knownhost_init()

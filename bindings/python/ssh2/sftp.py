@@ -219,6 +219,34 @@ class SFTP(Handle, binding.SFTP):
         out: Any = super().list_tree(path, limit)
         return [(*pair,) for pair in out] if isinstance(out, list) else out
 
+    def _opened(self, handle: Any) -> SFTPHandle | Any:
+        if isinstance(handle, SFTPHandle):
+            handle._session = self._session
+        return handle
+
+    def open(self, filename: Path, flags: int, mode: int) -> SFTPHandle | Any:
+        return self._opened(super().open(filename, flags, mode))
+
+    def open_r(
+        self, filename: Path, flags: int, mode: int, attrs: SFTPAttributes
+    ) -> SFTPHandle | Any:
+        return self._opened(super().open_r(filename, flags, mode, attrs))
+
+    def opendir(self, path: Path) -> SFTPHandle | Any:
+        return self._opened(super().opendir(path))
+
+    def open_ex_r(
+        self,
+        filename: Path,
+        flags: int,
+        mode: int,
+        open_type: int,
+        attrs: SFTPAttributes,
+    ) -> SFTPHandle | Any:
+        return self._opened(
+            super().open_ex_r(filename, flags, mode, open_type, attrs)
+        )
+
     def open_ex(
         self,
         filename: Path,

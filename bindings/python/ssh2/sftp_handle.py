@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import binding
 from ._handle import Handle, adopt, deprecated
 from .exceptions import SFTPHandleError
+
+if TYPE_CHECKING:
+    from .session import Session
 
 __all__ = ["SFTPAttributes", "SFTPHandle", "SFTPHandleError", "SFTPStatVFS"]
 
@@ -36,6 +39,8 @@ class SFTPHandle(Handle, binding.SFTPHandle):
 
     Iterating a file yields what read() returns, until its end.
     """
+
+    _session: Session | None = None
 
     @property
     def closed(self) -> bool:  # type: ignore[override]
