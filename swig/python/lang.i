@@ -206,6 +206,20 @@ unwrap(PyObject *obj, swig_type_info *type, const char *func, int disowned,
     if (!(name_of_this = PyUnicode_InternFromString("this")))
         return NULL;
 %}
+%init %{
+    /* By these a program would chain objects, which then are told of, and
+     * dropped, by a call within a call for each; or have one leak. */
+    {
+        static const char *const names[] = {"acquire", "append", "disown",
+                                            "next", "own"};
+        PyTypeObject *type = SwigPyObject_type();
+
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            if (PyDict_DelItemString(type->tp_dict, names[i]))
+                PyErr_Clear(); /* another interpreter did it */
+        PyType_Modified(type);
+    }
+%}
 
 %typemap(in, noblock=1) HANDLE * (PyObject *held = NULL) {
     if (!($1 = ($1_ltype)unwrap($input, $1_descriptor, own_name("$symname"),

@@ -243,6 +243,15 @@ class Objects(unittest.TestCase):
         for cls in CLASSES:
             self.assertFalse(hasattr(cls, "__swig_destroy__"))
 
+    def test_what_swig_put_there_can_do_nothing(self):
+        this = Session().this
+        self.assertEqual([name for name in dir(this) if name[:1] != "_"], [])
+        for name in "acquire", "append", "disown", "next", "own":
+            with self.assertRaises(AttributeError):
+                getattr(this, name)
+        self.assertIn("s2_session", repr(this))
+        self.assertTrue(int(this))
+
     def test_what_is_made_again_stays_as_it_is(self):
         attributes = SFTPAttributes()
         attributes.uid = 7
