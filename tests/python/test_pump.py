@@ -11,6 +11,7 @@ import types
 import unittest
 import weakref
 
+import ssh2
 from common import ENV, HOST, PORT, connect, read_all, run, server
 from ssh2 import exceptions, utils
 from ssh2.session import Session
@@ -195,6 +196,28 @@ class TestPump(unittest.TestCase):
         self.assertEqual(session.handshake(pipes), 0)
         session.close()
         self.ends()
+
+    def test_a_handshake_that_was_interrupted_is_repeated(self):
+        def wait(*_):
+            raise ZeroDivisionError
+
+        pipes = Pipes()
+        session = Session()
+        ssh2.set_wait(wait)
+        try:
+            with self.assertRaises(ZeroDivisionError):
+                session.handshake(pipes)
+        finally:
+            ssh2.set_wait(None)
+        self.assertIs(session.sock, pipes)
+        gc.collect()
+        self.assertEqual(session.handshake(pipes), 0)
+        session.close()
+        self.ends()
+        unbegun = Session()
+        with self.assertRaises(TypeError):
+            unbegun.handshake("x")
+        self.assertIsNone(unbegun.sock)
 
     def test_what_was_begun_goes_on_with_no_other(self):
         pipes, others = Pipes(), [Pipes(), Pipes()]

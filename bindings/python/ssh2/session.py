@@ -152,19 +152,23 @@ class Session(Handle, binding.Session):
         """
         pump = None
         if needs_pump(sock):
-            again = self._pump if sock is self._sock else None
-            pump = again or Pump(sock)
+            pump = (self._pump if sock is self._sock else None) or Pump(sock)
         try:
             rc = super().handshake(pump.sock if pump else sock)
-        except SSH2Error as error:
-            if error.code == LIBSSH2_ERROR_TIMEOUT:
+            self._begun(sock, pump)
+            return rc
+        except BaseException as error:
+            # What a signal's handler or a wait raised is no failure either.
+            failed = (
+                isinstance(error, SSH2Error)
+                and error.code != LIBSSH2_ERROR_TIMEOUT
+            )
+            if not failed and self.fileno() >= 0:
                 self._begun(sock, pump)
             elif pump and pump is not self._pump:
                 pump.close()
                 raise error from next(iter(pump.errors), None)
             raise
-        self._begun(sock, pump)
-        return rc
 
     def _begun(self, sock: Any, pump: Pump | None) -> None:
         # What is to be repeated goes on with no other.
