@@ -228,7 +228,9 @@ class TestPump(unittest.TestCase):
             with self.assertRaises(exceptions.Timeout):
                 session.handshake(stream)
         self.assertIs(session.sock, pipes)
-        self.assertTrue(all(o.closed.wait(10) for o in others))
+        for other in others:
+            self.assertFalse(other.closed.is_set())
+            other.close()
         pipes.relay.send_signal(signal.SIGCONT)
         session.set_timeout(0)
         self.assertEqual(session.handshake(pipes), 0)
@@ -236,6 +238,28 @@ class TestPump(unittest.TestCase):
         self.works(session)
         session.close()
         self.ends()
+
+    def test_where_it_is_refused_another_stream_is_left_alone(self):
+        def touched(*_):
+            touches.append(1)
+
+        touches = []
+        other = types.SimpleNamespace(read=touched, write=touched,
+                                      close=touched)
+        session, stream = connect(), over(Pipes())
+        for one in session, stream:
+            sock = one.sock
+            with self.assertRaisesRegex(exceptions.BadUseError, "was made"):
+                one.handshake(other)
+            self.assertIs(one.sock, sock)
+            self.assertEqual(read_all(run(one, "echo x")), b"x\n")
+            one.close()
+            for again in other, sock:
+                with self.assertRaises(exceptions.ClosedError):
+                    one.handshake(again)
+        del sock, session, stream, one, again
+        self.ends()
+        self.assertEqual(touches, [])
 
     def test_a_channel_of_the_session_itself(self):
         """It would keep its session alive, and itself by that."""

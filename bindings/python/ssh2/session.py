@@ -152,7 +152,11 @@ class Session(Handle, binding.Session):
         """
         pump = None
         if needs_pump(sock):
-            pump = (self._pump if sock is self._sock else None) or Pump(sock)
+            own = self.fileno()
+            if self.closed or (own >= 0 and sock is not self._sock):
+                # Refused: no byte of another connection's is to be lost.
+                return super().handshake(max(own, 0))
+            pump = self._pump or Pump(sock)
         try:
             rc = super().handshake(pump.sock if pump else sock)
             self._begun(sock, pump)
