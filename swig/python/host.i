@@ -47,17 +47,39 @@ may_poll(void *ctx)
     return !own_wait;
 }
 
+/* greenlet's, which the program may import as late as in its wait. */
+static PyObject *
+find_getcurrent(void)
+{
+    PyObject *greenlet =
+        own_wait && !getcurrent
+            ? PyDict_GetItemString(PyImport_GetModuleDict(), "greenlet")
+            : NULL;
+
+    if (greenlet)
+        Py_XSETREF(getcurrent, PyObject_GetAttrString(greenlet, "getcurrent"));
+    return getcurrent ? Py_NewRef(getcurrent) : NULL;
+}
+
+/* Who calls: a greenlet; or a thread, as which its main greenlet counts: that
+ * is the same one before greenlet is there. */
 static uintptr_t
 caller(void *ctx)
 {
-    PyObject *greenlet = getcurrent ? PyObject_CallNoArgs(getcurrent) : NULL;
-    uintptr_t id = greenlet ? (uintptr_t)greenlet
-                            : (uintptr_t)PyThreadState_Get();
+    PyObject *find = find_getcurrent();
+    PyObject *greenlet = find ? PyObject_CallNoArgs(find) : NULL;
+    PyObject *parent =
+        greenlet ? PyObject_GetAttrString(greenlet, "parent") : NULL;
+    uintptr_t id = parent && parent != Py_None
+                       ? (uintptr_t)greenlet
+                       : (uintptr_t)PyThreadState_Get();
 
     (void)ctx;
-    if (getcurrent && !greenlet)
+    if (own_wait && !parent)
         PyErr_Clear();
+    Py_XDECREF(parent);
     Py_XDECREF(greenlet); /* it is running, so it lives on */
+    Py_XDECREF(find);
     return id;
 }
 
@@ -158,15 +180,10 @@ Let the program wait; see ssh2.set_wait().";
 static PyObject *
 set_wait(PyObject *wait)
 {
-    PyObject *modules = PyImport_GetModuleDict(), *greenlet;
-
     if (wait != Py_None && !PyCallable_Check(wait))
         return PyErr_Format(PyExc_TypeError, "set_wait: %s is not callable",
                             Py_TYPE(wait)->tp_name);
-    greenlet = PyDict_GetItemString(modules, "greenlet");
-    Py_XSETREF(getcurrent, wait == Py_None || !greenlet
-               ? NULL : PyObject_GetAttrString(greenlet, "getcurrent"));
-    PyErr_Clear();
+    Py_CLEAR(getcurrent);
     Py_XSETREF(own_wait, wait == Py_None ? NULL : Py_NewRef(wait));
     Py_RETURN_NONE;
 }

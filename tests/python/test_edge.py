@@ -915,6 +915,38 @@ class Waiting(unittest.TestCase):
         idle.kill()
         self.assertEqual(run(session, "echo ok").read(), (3, b"ok\n"))
 
+    @with_gevent
+    def test_greenlets_that_come_later(self):
+        """Each is a caller of its own; a thread's main one is the thread."""
+        done = python("""
+            import select, sys, test_edge
+            test_edge.ssh2.set_wait(lambda fd, wake, *_: any(select.select(
+                [fd, wake] if fd >= 0 else [wake], [], [], 5)))
+            assert "greenlet" not in sys.modules
+            sftp = test_edge.connect().sftp_init()
+
+            def wait(fd, wake_fd, directions, timeout):
+                import gevent.select
+                if not nested:
+                    nested.append(1)
+                    try:
+                        sftp.stat("/")
+                    except test_edge.exceptions.BadUseError as error:
+                        nested.append(str(error))
+                return any(gevent.select.select(
+                    [fd, wake_fd] if fd >= 0 and directions & 1 else [wake_fd],
+                    [fd] if fd >= 0 and directions & 2 else [], [], timeout))
+
+            nested = []
+            test_edge.ssh2.set_wait(wait)
+            sftp.stat("/")
+            assert nested[1].endswith("made in is not over"), nested
+            import gevent
+            jobs = [gevent.spawn(sftp.stat, "/") for _ in range(4)]
+            gevent.joinall(jobs, raise_error=True)
+            """)
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+
     def test_a_wait_that_resets_itself(self):
         session = connect()
         channel = run(session, "sleep 0.3; echo ok")
