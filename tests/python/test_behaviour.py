@@ -357,6 +357,8 @@ class Results(unittest.TestCase):
                 (b"\0a\n", 0, (2, 1)), (b"x\ny\n", 2, (1, 1)),
                 (b"", 0, (-1, 0))]:
             self.assertEqual(utils.find_eol(data, pos), found, data)
+        with self.assertRaises(ValueError):
+            utils.find_eol(b"ab\n", -1)
         self.assertIsNone(utils.ssh2_exit())
         self.assertEqual(run(self.session, "echo x").read(), (2, b"x\n"))
 

@@ -37,6 +37,8 @@ def find_eol(buf: bytes, pos: int) -> tuple[int, int]:
     """
     if not isinstance(buf, (bytes, bytearray)):
         raise TypeError(f"find_eol: expected bytes, not {type(buf).__name__}")
+    if pos < 0:
+        raise ValueError("find_eol: pos is negative")
     end = buf.find(b"\n", pos)
     if end < 0:
         return -1, 0
