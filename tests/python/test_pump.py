@@ -10,6 +10,7 @@ import time
 import types
 import unittest
 import weakref
+from unittest import mock
 
 import ssh2
 from common import ENV, HOST, PORT, connect, read_all, run, server
@@ -307,6 +308,27 @@ class TestPump(unittest.TestCase):
                 Session().handshake(stream)
             self.assertIsInstance(caught.exception.__cause__, cause)
         self.ends()
+
+    def test_what_reads_no_bytes_is_the_cause(self):
+        for answer in 5, "SSH-2.0-x", None, [1]:
+            stream = types.SimpleNamespace(
+                read=lambda size, answer=answer: answer, write=len)
+            with self.assertRaises(exceptions.SSH2Error) as caught:
+                Session().handshake(stream)
+            self.assertIsInstance(caught.exception.__cause__, TypeError)
+            self.assertIn(type(answer).__name__,
+                          str(caught.exception.__cause__))
+        self.ends()
+
+    def test_where_there_are_no_descriptors_left(self):
+        raised = []
+        self.addCleanup(setattr, sys, "unraisablehook", sys.unraisablehook)
+        sys.unraisablehook = raised.append
+        with mock.patch("socket.socketpair", side_effect=OSError), \
+                self.assertRaises(OSError):
+            Session().handshake(Broken())
+        gc.collect()
+        self.assertEqual(raised, [])
 
     def test_neither_descriptor_nor_read_and_write(self):
         for wrong in (object(), None, "x", 1.5):

@@ -45,7 +45,10 @@ def _patient(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _read(stream: Any) -> bytes:
     # Of a buffered file, what is there; of a channel, a pair.
     read = _patient(getattr(stream, "read1", stream.read))
-    return bytes(read_some(stream, read, _SIZE))
+    data = read_some(stream, read, _SIZE)
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise TypeError(f"read() returned {type(data).__name__}, not bytes")
+    return bytes(data)
 
 
 def _write(stream: Any, data: bytes) -> None:
@@ -103,4 +106,6 @@ class Pump:
             self.sock.shutdown(socket.SHUT_RDWR)
         self.sock.close()
 
-    __del__ = close
+    def __del__(self) -> None:
+        if hasattr(self, "sock"):  # there were descriptors left for it
+            self.close()
