@@ -203,13 +203,34 @@ class TestPump < Minitest::Test
       assert_raises(SSH2::Timeout) { session.handshake(stream) }
     end
     assert_same pipes, session.sock
-    sleep 0.01 until others.all?(&:closed?)
+    assert others.none?(&:closed?)
+    others.each(&:close)
     Process.kill("CONT", pipes.pid)
     session.timeout = 0
     session.handshake(pipes)
     session.userauth_publickey_fromfile(ENV.fetch("SSH2_USER"), KEY)
     works(session)
     session.close
+  end
+
+  def test_where_it_is_refused_another_stream_is_left_alone
+    touches = []
+    other = Object.new
+    %i[read write close].each do |name|
+      other.define_singleton_method(name) { |*| touches << name }
+    end
+    [connect, over(Pipes.new)].each do |session|
+      sock = session.sock
+      assert_raises(SSH2::BadUseError) { session.handshake(other) }
+      assert_same sock, session.sock
+      assert_equal "x\n", run_command(session, "echo x").read
+      session.close
+      [other, sock].each do |again|
+        assert_raises(SSH2::ClosedError) { session.handshake(again) }
+      end
+    end
+    sleep 0.05 # as long as one that was begun would be read
+    assert_empty touches
   end
 
   # It would keep its session alive, and itself by that.

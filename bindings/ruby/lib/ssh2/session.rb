@@ -121,9 +121,14 @@ module SSH2
       sock = args.fetch(0) { named[:sock] }
       # What was begun, and is to be repeated, goes on with no other.
       kept = @sock.nil? || sock.equal?(@sock)
-      pump = @pump if sock.equal?(@sock)
-      pump ||= Pump.new(sock) if Pump.needed?(sock)
-      args, named = [pump.sock], {} if pump
+      if Pump.needed?(sock) && refused?(sock)
+        kept = false # and no byte of another connection's is to be lost
+        args, named = [[fileno, 0].max], {}
+      else
+        pump = @pump if sock.equal?(@sock)
+        pump ||= Pump.new(sock) if Pump.needed?(sock)
+        args, named = [pump.sock], {} if pump
+      end
       core_handshake(*args, **named)
     rescue Timeout
       raise
@@ -306,6 +311,11 @@ module SSH2
 
     SLICE = 0.1 # seconds: a close elsewhere is not seen by who polls
     private_constant :SLICE
+
+    # Will the core shake no hands over it?
+    def refused?(sock)
+      closed? || (fileno >= 0 && !sock.equal?(@sock))
+    end
 
     def now
       Process.clock_gettime(Process::CLOCK_MONOTONIC)
