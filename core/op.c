@@ -27,7 +27,7 @@ typedef struct call {
     long patience;    /* ms, for answers, from when the last bytes moved */
     size_t moved;
     uintptr_t caller;
-    bool blocking, polls;
+    bool blocking, polls, ending;
     bool begun;    /* the step was tried: it may have left state behind */
     bool finished; /* the result is there; only the queue is to be sent */
     bool inside;   /* called from a callback that holds the session */
@@ -92,8 +92,15 @@ plain_notify(void *ctx, s2_session *s, int kind, const s2_value *args,
     return 0;
 }
 
-static s2_host host = {plain_run,    plain_wait,   plain_polls, plain_check,
-                       plain_caller, plain_notify, NULL};
+static bool
+plain_ending(void *ctx)
+{
+    (void)ctx;
+    return false;
+}
+
+static s2_host host = {plain_run,    plain_wait,   plain_polls,  plain_check,
+                       plain_caller, plain_notify, plain_ending, NULL};
 
 void
 s2_set_host(const s2_host *h)
@@ -104,6 +111,7 @@ s2_set_host(const s2_host *h)
     host.check = h->check ? h->check : plain_check;
     host.caller = h->caller ? h->caller : plain_caller;
     host.notify = h->notify ? h->notify : plain_notify;
+    host.ending = h->ending ? h->ending : plain_ending;
     host.ctx = h->ctx;
 }
 
@@ -595,6 +603,10 @@ wait_for(call *c, const s2_scope *scope, int need)
 
     if (!c->blocking)
         return leave(c, &s2_again);
+    if (scope && c->ending) /* whose it is may never come back */
+        return leave(c, s2_error_new(S2_C_ClosedError, LIBSSH2_ERROR_BAD_USE,
+                                     c->op->func, about(c->op),
+                                     "the interpreter is ending"));
     if (c->op->done + c->op->moves != c->moved)
         set_deadline(c);
     if (c->deadline && now >= c->deadline)
@@ -620,8 +632,9 @@ wait_for(call *c, const s2_scope *scope, int need)
     c->until = c->deadline;
     if (next && (!c->until || next < c->until))
         c->until = next;
-    /* Where the same one's call watches, this is made in that. */
-    if (s->watcher ? s->watcher->caller == c->caller : need) {
+    /* Where the same one's call watches, this is made in that; at the end who
+     * watches may not see it. */
+    if (s->watcher && !c->ending ? s->watcher->caller == c->caller : need) {
         s->watcher = w;
         s->watched = 0;
         for (s2_waiter *o = s->waiters; o; o = o->next)
@@ -1327,6 +1340,7 @@ s2_op_call(s2_op *op)
     op->deadline = c.deadline;
     c.caller = host.caller(host.ctx);
     c.polls = host.polls(host.ctx);
+    c.ending = host.ending(host.ctx);
     s2_retain(op->self);
     while (c.state != DONE) {
         int rc = 0;

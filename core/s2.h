@@ -206,6 +206,8 @@ typedef struct s2_host {
      * to lose, and the call ends with it. */
     int (*notify)(void *ctx, s2_session *s, int kind, const s2_value *args,
                   size_t count);
+    /* Has the language let go of all threads but this one, amid their calls? */
+    bool (*ending)(void *ctx);
     void *ctx;
 } s2_host;
 

@@ -83,6 +83,18 @@ caller(void *ctx)
     return id;
 }
 
+/* Threads that come back from a call stay there from then on. */
+static bool
+is_ending(void *ctx)
+{
+    (void)ctx;
+#if PY_VERSION_HEX < 0x030D0000
+    return _Py_IsFinalizing();
+#else
+    return Py_IsFinalizing();
+#endif
+}
+
 struct polling {
     struct pollfd p[2];
     int timeout_ms, rc;
@@ -130,7 +142,7 @@ wait_ready(void *ctx, int fd, int wake_fd, int directions, int timeout_ms)
     {
         static const s2_host host = {run_unlocked, wait_ready, may_poll,
                                      check_signals, caller, notify_python,
-                                     NULL};
+                                     is_ending, NULL};
         s2_error *err;
 
         interpreter = PyInterpreterState_GetID(PyInterpreterState_Get());

@@ -132,7 +132,7 @@ static void
 set_host(void)
 {
     static const s2_host host = {host_run,    host_wait,   host_polls, host_check,
-                                 host_caller, notify_ruby, NULL};
+                                 host_caller, notify_ruby, NULL,      NULL};
 
     pending = rb_obj_hide(rb_hash_new());
     rb_gc_register_address(&pending);

@@ -438,6 +438,31 @@ an_interrupt_may_come_before_the_first_try(void **state)
     assert_null(f->scope.parked);
 }
 
+static bool
+is_ending(void *ctx)
+{
+    (void)ctx;
+    return true;
+}
+
+static void
+at_the_end_a_call_waits_for_no_other(void **state)
+{
+    fixture *f = *state;
+    s2_op op = waiting(f, "one");
+
+    s2_set_host(&(s2_host){.ending = is_ending});
+    f->scope.live = 1;
+    assert_fails(s2_op_call(&op), ClosedError, "is ending");
+    assert_int_equal(steps, 0);
+    assert_int_equal(f->scope.live, 1);
+    f->scope.live = 0;
+    feed(f, 'a');
+    op = waiting(f, "one");
+    assert_ok(s2_op_call(&op));
+    assert_int_equal(f->scope.live, 0);
+}
+
 typedef struct inside {
     fixture *f;
     unsigned flags;
@@ -731,6 +756,7 @@ main(void)
         op_test(dropping_a_record_settles_it),
         op_test(what_the_language_raises_leaves_a_record),
         op_test(an_interrupt_may_come_before_the_first_try),
+        op_test(at_the_end_a_call_waits_for_no_other),
         op_test(a_callback_may_not_call_its_own_session),
         op_test(calls_of_a_scope_exclude_each_other),
         op_test(closing_ends_calls_in_flight),

@@ -529,6 +529,30 @@ class Exit(unittest.TestCase):
             time.sleep(0.4)
             """)
 
+    def test_what_is_called_at_the_end_waits_for_no_thread(self):
+        done = python("""
+            import threading, time, test_edge
+            class Last:
+                def __init__(self):
+                    self.session = test_edge.connect()
+                    self.channel = test_edge.run(self.session, "sleep 60")
+                    self.sftp = self.session.sftp_init()
+                    threading.Thread(target=self.channel.write, daemon=True,
+                                     args=(bytes(8_000_000),)).start()
+                def __del__(self):
+                    assert self.sftp.stat("/").permissions
+                    try:
+                        self.channel.send_eof()
+                    except BadUseError as error:
+                        print(type(error).__name__, error)
+            BadUseError = test_edge.exceptions.BadUseError
+            last = Last()
+            last.itself = last
+            time.sleep(0.3)
+            """)
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, "^ClosedError .* is ending\n$")
+
     def test_from_an_exit_handler(self):
         self.ends("""
             import atexit, test_edge
