@@ -176,6 +176,45 @@ settle_read(VALUE self, int stream, VALUE buffer, size_t got, bool failed)
     if (tag)
         rb_jump_tag(tag);
 }
+
+/* The same for all of both streams: the object has it from now on. */
+static void
+settle_both(VALUE self, s2_buf *output, s2_buf *errors)
+{
+    put_unread(self, 0, output->data, output->len, false);
+    put_unread(self, SSH_EXTENDED_DATA_STDERR, errors->data, errors->len,
+               false);
+    s2_buf_free(output);
+    s2_buf_free(errors);
+    rb_thread_check_ints();
+}
+
+/* What else a call gives is kept for the next one in the same way. */
+static VALUE
+take_kept(VALUE self)
+{
+    VALUE kept = rb_ivar_get(self, rb_intern("@kept"));
+
+    rb_check_frozen(self);
+    return RB_TYPE_P(kept, T_ARRAY) ? rb_ary_shift(kept) : Qnil;
+}
+
+static VALUE
+settle_result(VALUE self, VALUE result)
+{
+    ID id = rb_intern("@kept");
+    int tag = 0;
+
+    rb_protect(check_interrupts, Qnil, &tag);
+    if (tag && !SYMBOL_P(result)) {
+        if (!RB_TYPE_P(rb_ivar_get(self, id), T_ARRAY))
+            rb_ivar_set(self, id, rb_ary_new());
+        rb_ary_push(rb_ivar_get(self, id), result);
+    }
+    if (tag)
+        rb_jump_tag(tag);
+    return result;
+}
 %}
 
 %typemap(in, numinputs=0) s2_buf *BYTES (s2_buf buf = {0}),
@@ -292,3 +331,21 @@ parts_of(VALUE value, VALUE *keep, VALUE (*of)(VALUE))
 %reading(s2_channel::read_stderr, SSH_EXTENDED_DATA_STDERR)
 %reading(s2_channel::read_ex, arg5)
 %reading(s2_file::read, 0)
+%exception s2_channel::read_all %{
+    rb_check_frozen(self);
+    $action
+    if (!result)
+        settle_both(self, arg3, arg4);
+%}
+
+%define %keeping(class, method)
+%exception class::method %{
+    vresult = take_kept(self);
+    if (!NIL_P(vresult))
+        return vresult;
+    $action
+%}
+%typemap(ret) s2_error *method "vresult = settle_result(self, vresult);"
+%enddef
+%keeping(s2_file, readdir)
+%keeping(s2_listener, forward_accept)

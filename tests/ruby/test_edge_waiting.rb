@@ -85,6 +85,54 @@ class TestEdgeWaiting < Minitest::Test
     assert_equal NUMBERS, got.compact.join
   end
 
+  # What a call gives that is told to stop when it is done, and is not on yet:
+  # this thread keeps the interpreter to itself. nil where it was stopped.
+  def stopped_at_its_end(go)
+    call = Thread.new do
+      yield
+    rescue IOError
+      nil
+    end
+    sleep 0.01 until call.stop?
+    go.call
+    done = now + 0.05
+    nil while now < done
+    call.raise(IOError)
+    call.value
+  end
+
+  def test_who_reads_all_and_is_stopped_loses_no_byte
+    channel = run_command(connect, "read x; echo out; echo no >&2")
+    channel.ungetbyte("ahead ")
+    both = stopped_at_its_end(-> { channel.puts }) { channel.read_all }
+    assert_equal ["ahead out\n", "no\n"], both || channel.read_all
+    assert_equal ["", ""], channel.read_all
+  end
+
+  def test_who_lists_and_is_stopped_loses_no_entry
+    dir = connect.sftp_init.opendir("/")
+    server("stop")
+    control = UNIXSocket.open(ENV.fetch("SSH2_CONTROL"))
+    first = stopped_at_its_end(-> { control.puts("cont") }) { dir.readdir }
+    names = [first, *dir.each_entry].compact.map(&:name)
+    assert_equal [".", "..", *Dir.children("/")].sort, names.sort
+  ensure
+    control&.close
+    server("cont")
+  end
+
+  def test_who_accepts_and_is_stopped_loses_no_connection
+    session = connect
+    listener = session.forward_listen(0)
+    sock = nil
+    knock = -> { sock = TCPSocket.new("127.0.0.1", listener.port) }
+    channel = stopped_at_its_end(knock) { listener.accept }
+    session.timeout = 2000
+    channel ||= listener.accept
+    sock.puts("knock")
+    assert_equal "knock\n", channel.gets
+  end
+
   def test_timeout_ends_every_wait
     session = connect
     listener = TCPServer.new("127.0.0.1", 0)

@@ -77,8 +77,13 @@ module SSH2
     # bytes. `limit` is the most bytes of both, 0: any number; where it does not
     # come to its end, the next read has what was read.
     def read_all(*args, **named)
-      both = core_read_all(*args, **named)
-      both.is_a?(Array) ? unread.zip(both).map(&:join) : both
+      result = core_read_all(*args, **named)
+      return result if result.is_a?(Symbol)
+
+      # It is there, and no interrupt comes in between.
+      both = [@unread.to_s.b, @unread_stderr.to_s.b]
+      @unread = @unread_stderr = nil
+      both
     end
 
     # :call-seq:
@@ -166,13 +171,6 @@ module SSH2
       end
       instance_variable_set(name, nil)
       bytes.bytesize
-    end
-
-    # What was read ahead, of both streams, and is no longer.
-    def unread
-      held = [@unread, @unread_stderr].map { |bytes| (bytes || "").b }
-      @unread = @unread_stderr = nil
-      held
     end
   end
 end

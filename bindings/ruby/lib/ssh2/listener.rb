@@ -41,7 +41,7 @@ module SSH2
     # Listen no more: connections that nobody accepted are closed.
     def forward_cancel
       result = core_forward_cancel
-      @closed = true unless result
+      @closed, @kept = true, nil unless result
       result
     end
     alias close forward_cancel

@@ -90,7 +90,7 @@ module SSH2
     # Close it; again: nothing is done.
     def close
       result = core_close
-      @unread = nil unless result
+      @unread = @kept = nil unless result
       result
     end
 
