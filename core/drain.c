@@ -307,7 +307,8 @@ pump_settle(s2_op *op, int rc)
         give_back(S2_SESSION(op), &d->kept[i], &d->taken[i]);
 }
 
-/* Outside any turn: it may read the channel itself. */
+/* Outside any turn: it may read the channel itself.  A call tells what it took:
+ * what raises leaves the rest only. */
 static s2_error *
 tell(s2_op *op, const s2_call_fn *call, void *const *ctx)
 {
@@ -316,19 +317,25 @@ tell(s2_op *op, const s2_call_fn *call, void *const *ctx)
 
     for (int i = 0; i < 2; i++) {
         s2_kept *k = &d->taken[i];
-        s2_value bytes = {.kind = S2_BYTES,
-                          .bytes = {k->data + k->used, k->len - k->used}};
 
-        if (k->data && !call[i](ctx[i], &bytes, 1, NULL)) {
-            if (s->generation == s2_generation) {
-                s2_turn_lock(&s->turn);
-                pump_settle(op, 0);
-                s2_turn_unlock(&s->turn);
+        while (k->data) {
+            size_t len = k->len - k->used;
+            s2_value bytes = s2_value_lent(S2_BYTES, k->data + k->used, len);
+            s2_value took = {.kind = S2_NUMBER, .number = (int64_t)len};
+
+            if (!call[i](ctx[i], &bytes, 1, &took)) {
+                if (s->generation == s2_generation) {
+                    s2_turn_lock(&s->turn);
+                    pump_settle(op, 0);
+                    s2_turn_unlock(&s->turn);
+                }
+                return &s2_raised;
             }
-            return &s2_raised;
+            k->used += (size_t)took.number;
+            d->moved += (size_t)took.number;
+            if (k->used == k->len)
+                s2_kept_free(k);
         }
-        d->moved += bytes.bytes.len;
-        s2_kept_free(k);
     }
     return NULL;
 }

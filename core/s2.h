@@ -962,13 +962,13 @@ s2_error *s2_channel_read_all(s2_channel *ch, size_t limit, s2_buf *output,
  * Hand on all of both streams as they come, to their ends.
  *
  * Units      `fd` and `stderr_fd` are descriptors, -1: none; `object` and
- *            `stderr_object` are called with bytes.  What goes to neither is
- *            thrown away.
+ *            `stderr_object` are called with bytes, and answer how many of
+ *            them they took.  What goes to neither is thrown away.
  * Blocking   until both have ended; bytes that come start the timeout anew.
  * Returns    how many bytes were handed on, or thrown away.
  * Errors     FileError, with errno; BadUseError: SCP's.  What was not written
  *            stays with the channel, for the next read, and what an object
- *            raised at: it is taken for not written.
+ *            did not take.
  * Source     RFC 4254 5.2
  */
 s2_error *s2_channel_pump(s2_channel *ch, int fd, int stderr_fd,

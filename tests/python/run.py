@@ -189,6 +189,14 @@ class Verbs:
         stream.write = lambda data: write(data[:most])
         return stream
 
+    def trips(self, most):
+        """The same, whose second write raises."""
+        stream = self.sips(most)
+        writes = iter([stream.write, self.raises()])
+        sip = stream.write
+        stream.write = lambda data: next(writes, sip)(data)
+        return stream
+
     def says(self, answer):
         """What writes nothing, and answers so."""
         return types.SimpleNamespace(write=lambda data: answer)

@@ -217,6 +217,17 @@ class Verbs
     stream
   end
 
+  # The same, whose second write raises.
+  def trips(most)
+    stream = sips(most)
+    sip = stream.method(:write)
+    writes = [sip, raises]
+    stream.define_singleton_method(:write) do |bytes|
+      (writes.shift || sip).call(bytes)
+    end
+    stream
+  end
+
   # What writes nothing, and answers so.
   def says(answer)
     Object.new.tap do |object|

@@ -308,6 +308,21 @@ class TestTransfers < Minitest::Test
     assert_equal "2\n3\n", File.read(@here)
   end
 
+  def test_what_was_read_ahead_is_not_written_twice
+    text = +""
+    sink = Object.new
+    sink.define_singleton_method(:write) do |bytes|
+      raise KeyError unless text.empty?
+
+      text << bytes[0, 2]
+      2
+    end
+    channel = run_command(@session, "echo rest")
+    channel.ungetbyte("ahead ")
+    assert_raises(KeyError) { channel.pump(sink) }
+    assert_equal ["ah", "ead rest\n"], [text, channel.read]
+  end
+
   def test_objects_that_do_not_tell_how_much_they_wrote
     parts = []
     [nil, parts, true, :wait_writable].each do |said|

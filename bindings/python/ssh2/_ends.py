@@ -10,7 +10,8 @@ import selectors
 from collections.abc import Callable
 from typing import Any
 
-from .binding import LIBSSH2_ERROR_EAGAIN
+from .binding import LIBSSH2_ERROR_EAGAIN, Channel, SFTPHandle
+from .exceptions import SSH2Error
 
 
 def again(stream: Any) -> None:
@@ -53,10 +54,22 @@ def _taken(stream: Any, size: int, said: Any) -> int:
     return said
 
 
+def write_some(stream: Any, write: Callable[[bytes], Any], data: bytes) -> int:
+    """Write to a stream, whose write() may take less: how many bytes."""
+    try:
+        said = write(data)
+    except SSH2Error as error:
+        # What a channel or a file took it tells; why no more, the next time.
+        if not isinstance(stream, (Channel, SFTPHandle)) or not error.done:
+            raise
+        return int(error.done)
+    return _taken(stream, len(data), said)
+
+
 def write_all(stream: Any, write: Callable[[bytes], Any], data: bytes) -> None:
-    """Write all to a stream, whose write() may take less at a time."""
+    """Write all to a stream, as write_some() does."""
     while data:
-        data = data[_taken(stream, len(data), write(data)) :]
+        data = data[write_some(stream, write, data) :]
 
 
 def read_some(stream: Any, read: Callable[[int], Any], size: int) -> Any:
@@ -73,7 +86,9 @@ def read_some(stream: Any, read: Callable[[int], Any], size: int) -> Any:
             return said
 
 
-def end(this: Any, verb: str, prefix: str = "") -> dict[str, Any]:
+def end(
+    this: Any, verb: str, prefix: str = "", writes: Any = write_all
+) -> dict[str, Any]:
     """How C is told of it, which is to read or to write."""
     if isinstance(this, int):
         return {f"{prefix}fd": this}
@@ -84,5 +99,5 @@ def end(this: Any, verb: str, prefix: str = "") -> dict[str, Any]:
         raise TypeError(f"{name} has no {verb}(): give its fileno()")
     if call is None:
         return {f"{prefix}local": this}
-    ready = write_all if verb == "write" else read_some
+    ready = writes if verb == "write" else read_some
     return {f"{prefix}object": functools.partial(ready, this, call)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import binding
-from ._ends import end
+from ._ends import end, write_some
 from ._handle import Handle, adopt, deprecated
 from .exceptions import BadUseError
 
@@ -57,7 +57,7 @@ class Channel(Handle, binding.Channel):
         ends: dict[str, Any] = {}
         for this, prefix in (stdout, ""), (stderr, "stderr_"):
             if this is not None:
-                ends |= end(this, "write", prefix)
+                ends |= end(this, "write", prefix, write_some)
         for name, this in ends.items():
             if "local" in name:
                 raise TypeError(

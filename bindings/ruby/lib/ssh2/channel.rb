@@ -148,7 +148,9 @@ module SSH2
         raise TypeError, "pump: expected a descriptor or what has write(), " \
                          "not #{to.class}"
       end
-      ending(to, prefix) { |object| writer(object) }
+      ending(to, prefix) do |object|
+        ->(bytes) { write_some(object, bytes) { |part| object.write(part) } }
+      end
     end
 
     # An IO of a caller's descriptor, which keeps nothing back from it. Of what
@@ -162,15 +164,19 @@ module SSH2
       raise error
     end
 
-    # What was read ahead goes first, and stays where it cannot be written.
+    # What was read ahead goes first; of it stays what was not taken.
     def hand_on(name, to)
-      bytes = instance_variable_get(name).to_s.b
-      unless bytes.empty? || to.nil?
-        to = descriptor(to) if to.is_a?(Integer)
-        write_all(to, bytes) { |part| to.write(part) }
-      end
+      rest = instance_variable_get(name).to_s.b
+      count = rest.bytesize
       instance_variable_set(name, nil)
-      bytes.bytesize
+      to = descriptor(to) if to.is_a?(Integer) && !rest.empty?
+      until to.nil? || rest.empty?
+        rest = rest.byteslice(write_some(to, rest) { |part| to.write(part) }..)
+      end
+      count
+    ensure
+      rest += instance_variable_get(name).to_s
+      instance_variable_set(name, rest) unless to.nil? || rest.empty?
     end
   end
 end

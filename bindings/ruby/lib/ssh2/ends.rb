@@ -31,21 +31,31 @@ module SSH2
       ->(bytes) { write_all(object, bytes) { |part| object.write(part) } }
     end
 
-    # Write all to a stream, of which the block writes what it may and tells
-    # how many bytes these were.
-    def write_all(stream, bytes)
+    # Write all to a stream, as #write_some does.
+    def write_all(stream, bytes, &write)
       until bytes.empty?
-        said = again(stream) { yield bytes }
-        unless said.is_a?(Integer)
-          raise TypeError, "write() returned #{said.class}, not Integer"
-        end
-        unless said.between?(1, bytes.bytesize)
-          raise ArgumentError,
-                "write() returned #{said}, of #{bytes.bytesize} bytes"
-        end
-
-        bytes = bytes.byteslice(said..)
+        bytes = bytes.byteslice(write_some(stream, bytes, &write)..)
       end
+    end
+
+    # Of what goes to a stream the block writes what it may, and tells how many
+    # bytes these were.
+    def write_some(stream, bytes)
+      said = again(stream) { yield bytes }
+      unless said.is_a?(Integer)
+        raise TypeError, "write() returned #{said.class}, not Integer"
+      end
+      unless said.between?(1, bytes.bytesize)
+        raise ArgumentError,
+              "write() returned #{said}, of #{bytes.bytesize} bytes"
+      end
+
+      said
+    rescue Error => e
+      # What a channel or a file took it tells; why no more, the next time.
+      raise unless stream.is_a?(Writing) && e.done&.positive?
+
+      e.done
     end
 
     # What the block gives once a channel's session has it wait no more.
