@@ -323,6 +323,37 @@ class TestTransfers < Minitest::Test
     assert_equal ["ah", "ead rest\n"], [text, channel.read]
   end
 
+  # Nothing can be kept there; the block is left by the caller's, or returns.
+  def send_to_a_full_disk
+    @session.scp_send64("/dev/full", 0o644, 3, 0, 0) do |channel|
+      channel.write("abc")
+      yield
+      return
+    end
+  end
+
+  def test_a_block_that_is_left_tells_that_nothing_was_kept
+    assert_raises(SSH2::Error) { send_to_a_full_disk { break } }
+    raise IOError
+  rescue IOError
+    assert_raises(SSH2::Error) { send_to_a_full_disk { nil } }
+    assert_raises(KeyError) { send_to_a_full_disk { raise KeyError } }
+    Thread.new { send_to_a_full_disk { Thread.exit } }.join
+  end
+
+  def test_an_error_of_closing_hides_no_other
+    broken = Object.new
+    broken.define_singleton_method(:close) { raise SSH2::Timeout }
+    assert_raises(SSH2::Timeout) { loop { SSH2.closing(broken) { break } } }
+    assert_raises(KeyError) { SSH2.closing(broken) { raise KeyError } }
+    assert_raises(Timeout::Error) do
+      Timeout.timeout(0.05) do
+        SSH2.closing(broken) { SSH2.closing(broken) { sleep } }
+      end
+    end
+    Thread.new { SSH2.closing(broken) { Thread.exit } }.join
+  end
+
   def test_objects_that_do_not_tell_how_much_they_wrote
     parts = []
     [nil, parts, true, :wait_writable].each do |said|

@@ -1,3 +1,5 @@
+require "timeout"
+
 module SSH2
   # What every error of this library is. The classes come from the core's table;
   # those of an SFTP status descend from Errno's: SFTPNoSuchFileError is an
@@ -37,20 +39,25 @@ module SSH2
     end
   end
 
-  # With a block: its value, and the object is closed at its end. An error of
-  # closing does not hide the block's own.
-  def self.closing(object)
+  # How C tells that a block raised, or that its thread is killed. Of older
+  # Rubies Timeout throws.
+  FAILED = ::Timeout::Error.respond_to?(:catch) ? [6, 7, 8] : [6, 8]
+  private_constant :FAILED
+
+  # With a block: its value, and the object is closed at its end, by `return`,
+  # `break` and `throw` as well. An error of closing does not hide the block's.
+  def self.closing(object, by = :close)
     return object if !block_given? || object.is_a?(Symbol)
 
+    left = []
     begin
-      value = yield object
-      done = true
-      value
+      noting(left) { yield object }
     ensure
+      failed = FAILED.include?(left.first)
       begin
-        object.close
+        object.public_send(by) unless failed && by != :close
       rescue Error
-        raise if done
+        raise unless failed
       end
     end
   end

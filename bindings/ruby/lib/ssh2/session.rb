@@ -269,15 +269,11 @@ module SSH2
     # the channel is closed.
     #
     #     session.scp_send64("motd", 0o644, 3, 0, 0) { |ch| ch.write("Hi\n") }
-    def scp_send64(*args, **named)
+    def scp_send64(*args, **named, &block)
       channel = core_scp_send64(*args, **named)
-      return channel unless block_given? && channel.is_a?(Channel)
+      return channel unless block
 
-      SSH2.closing(channel) do
-        value = yield channel
-        channel.wait_eof
-        value
-      end
+      SSH2.closing(channel) { SSH2.closing(channel, :wait_eof, &block) }
     end
 
     # Wait until a call that would have blocked is worth another try: false if
