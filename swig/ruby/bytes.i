@@ -120,13 +120,14 @@ unread_id(int stream)
     return rb_intern(stream ? "@unread_stderr" : "@unread");
 }
 
-/* Serve a read from them. */
+/* Serve a read from them.  What is frozen could keep none. */
 static bool
 take_unread(VALUE self, int stream, void *dst, size_t cap, size_t *got)
 {
     VALUE unread = rb_ivar_get(self, unread_id(stream));
     size_t len;
 
+    rb_check_frozen(self);
     if (!RB_TYPE_P(unread, T_STRING) || !(len = RSTRING_LEN(unread)))
         return false;
     *got = len < cap ? len : cap;

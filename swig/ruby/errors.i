@@ -104,7 +104,7 @@ error_object(const s2_error *err)
     return exc;
 }
 
-/* noting(left) { ... }: its value; by what tag it is left goes into an Array. */
+/* noting(left) { ... }: its value; the tag it is left by goes into an Array. */
 static VALUE
 noting(VALUE module, VALUE left)
 {

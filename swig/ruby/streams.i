@@ -75,6 +75,7 @@ stream_read_ahead(int argc, VALUE *argv, VALUE self)
     int from;
     s2_error *err;
 
+    rb_check_frozen(self);
     rb_scan_args(argc, argv, "11", &size, &stream);
     from = NIL_P(stream) ? 0 : NUM2INT(stream);
     bytes = buffer_of(size_of(size));

@@ -47,6 +47,39 @@ class TestStream < Minitest::Test
     assert_like_an_io("x" * 300_000) { |io| Array.new(3) { io.read(200_000) } }
   end
 
+  def test_what_is_refused_takes_nothing
+    each_source("a;b") do |io|
+      next if io.is_a?(File)
+
+      assert_raises(TypeError) { io.read(nil, Object.new) }
+      assert_raises(FrozenError) { io.read(nil, "".freeze) }
+      assert_equal "a;b", io.read
+    end
+  end
+
+  def test_a_line_is_chomped_by_bytes
+    each_source("h\xe9llo\xc3\xa9x\xe9") do |io|
+      next if io.is_a?(File)
+
+      separator = "\xe9".dup.force_encoding("ISO-8859-1")
+      assert_equal "h", io.gets(separator, chomp: true)
+      assert_equal "llo\u00e9x", io.gets(separator, chomp: true)
+    end
+  end
+
+  def test_a_frozen_object_reads_nothing
+    channel = run_command(@session, "echo hello").freeze
+    reads = [-> { channel.gets }, -> { channel.read }, -> { channel.eof? },
+             -> { channel.read_ex }, -> { channel.read_all }]
+    reads.each { |read| assert_raises(FrozenError, &read) }
+    output = StringIO.new
+    assert_raises(FrozenError) { channel.pump(output) }
+    assert_empty output.string
+    file = @sftp.open(KEY).freeze
+    assert_raises(FrozenError) { file.gets }
+    assert_equal 0, file.tell
+  end
+
   def test_readpartial
     assert_like_an_io do |io|
       [io.readpartial(5), io.readpartial(0), io.readpartial(99).bytes[0],

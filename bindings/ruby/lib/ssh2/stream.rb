@@ -15,13 +15,16 @@ module SSH2
     # text, all that is left.
     def read(length = nil, outbuf = nil)
       return fill(length, outbuf, true) if length
-      raise FrozenError, "can't modify frozen String" if outbuf&.frozen?
+      if outbuf && !(into = String.try_convert(outbuf))
+        raise TypeError, "no implicit conversion of #{outbuf.class} into String"
+      end
+      raise FrozenError, "can't modify frozen String" if into&.frozen?
 
       text = take(nil, nil)
       return text if text.is_a?(Symbol)
 
       text ||= String.new(encoding: external_encoding)
-      outbuf ? outbuf.replace(text) : text
+      into ? into.replace(text) : text
     end
 
     # What is there, at most maxlen bytes; EOFError at the end.
@@ -44,7 +47,9 @@ module SSH2
         ungetbyte(byte)
       end
       line = take(separator&.b, limit)
-      chomp && separator && line.is_a?(String) ? line.chomp(separator) : line
+      return line unless chomp && separator && line.is_a?(String)
+
+      line.b.chomp(separator.b).force_encoding(line.encoding)
     end
 
     # A byte, or nil at the end.
