@@ -643,7 +643,23 @@ class Peer(Lies):
         if self.where == "auth:algorithms":
             self.send(b"\x07" + u32(1) + text(b"server-sig-algs") +
                       text(b",".join(2000 * [b"rsa-sha2-512"])))
-        self.say("service", 6, unpack(rest, "s")[0])
+        if self.where == "etm:forged":
+            self.write(self.frame(b"\x06" + rest)[:-1] + b"?")
+        elif self.where == "kex:amid":
+            self.exchange_in_vain(b"\x06" + rest)
+        else:
+            self.say("service", 6, unpack(rest, "s")[0])
+
+    def exchange_in_vain(self, payload):
+        """At once, in a packet's place: an exchange of keys that no signature
+        ends, and the packet after all."""
+        names = [b"curve25519-sha256", b"ssh-ed25519", *2 * [b"aes128-ctr"],
+                 *2 * [b"hmac-sha2-256"], *2 * [b"none"], b"", b""]
+        point = raw_key(x25519.X25519PrivateKey.generate())
+        self.write(b"".join(map(self.frame, (
+            b"\x14" + COOKIE + b"".join(map(text, names)) + b"\0" + u32(0),
+            b"\x1f" + text(blob(ANOTHER)) + text(point) +
+            text(text(b"ssh-ed25519") + text(bytes(64))), payload))))
 
     def on_50(self, rest):
         _, _, method = unpack(rest, "sss")
@@ -747,6 +763,8 @@ class Peer(Lies):
 
     def command(self):
         chan = self.chan
+        if self.where == "kex:later":
+            self.exchange_in_vain(b"\x5e" + u32(chan) + text(TRUTH))
         self.say("adjust", 93, chan, 1 << 10)
         if self.lies_in("data", "overruns"):
             for _ in range(100):
