@@ -806,11 +806,10 @@ house_keeping(s2_session *s)
     keep_alive(s);
     if (met_forgery(s))
         s2_session_saw(s, LIBSSH2_ERROR_INVALID_MAC);
-    if (s->wire.received == received)
-        return;
     if (!s2_hostkey_stays(s))
         end_changed(s);
-    wake_readers(s);
+    if (s->wire.received != received)
+        wake_readers(s);
 }
 
 /* libssh2 waits for an answer even then; but its own end comes, and so does the
@@ -886,12 +885,11 @@ try_step(s2_session *s, s2_op *op)
         s->hosts += s->alloc.live - live;
     if (rc != LIBSSH2_ERROR_INVALID_MAC && met_forgery(s))
         s2_op_saw(op, LIBSSH2_ERROR_INVALID_MAC);
-    if (s->wire.received != received) {
+    if (s->wire.received != received)
         wake_readers(s);
-        if (!s2_hostkey_stays(s)) {
-            end_changed(s);
-            return s2_op_fail(op, dead_error(op));
-        }
+    if (!s2_hostkey_stays(s)) {
+        end_changed(s);
+        return s2_op_fail(op, dead_error(op));
     }
     if (fatal(rc) || s->alloc.failed || s2_alloc_lost(&s->alloc))
         s->wire.drains = false;

@@ -360,7 +360,7 @@ int
 s2_handshake_step(s2_op *op)
 {
     s2_session *s = S2_SESSION(op);
-    uint64_t began = s->wire.received, before;
+    uint64_t before;
     int rc;
 
     if (s->shaken)
@@ -382,7 +382,12 @@ s2_handshake_step(s2_op *op)
         s->wire.spare = S2_SPARE;
         rc = libssh2_session_handshake(s->raw, s->wire.fd);
     } while (rc == LIBSSH2_ERROR_EAGAIN && s->wire.received != before &&
-             s2_hostkey_stays(s) && s->wire.received - began < S2_SPARE);
+             s2_hostkey_stays(s) && s->wire.received < S2_SPARE);
+    if (rc == LIBSSH2_ERROR_EAGAIN && s->wire.received >= S2_SPARE)
+        return s2_op_fail(op, s2_error_new(S2_C_ProtocolError,
+                                           LIBSSH2_ERROR_PROTO, op->func, NULL,
+                                           "the server sends more than a "
+                                           "handshake takes"));
     if (rc == LIBSSH2_ERROR_EAGAIN)
         return rc;
     if (!rc) {

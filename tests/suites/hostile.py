@@ -30,8 +30,7 @@ import rogue  # noqa: E402
 SANITIZED = bool(os.environ.get("SSH2_SANITIZE"))
 TIMEOUT = 1000 if SANITIZED else 300
 PATIENCE = 20000  # for what is true
-# Seconds after its deadline that a busy machine may take; the sanitizer, too.
-LATE = 25 if SANITIZED else 3
+LATE = 25  # seconds after its deadline that a busy machine may take
 AT_ONCE = 8
 ROUNDS = 25  # conversations of a process before an honest one
 # KiB that a process may have grown by in all, before keys are agreed on and

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from .session import Session
 
 
-def _first(out: Any) -> Any:
+def _first(out: Any) -> int:
     """Of several results; a code alone says that it would block."""
-    return out if isinstance(out, int) else out[0]
+    return int(out if isinstance(out, int) else out[0])
 
 
 @adopt
