@@ -94,7 +94,7 @@ typedef struct s2_wire {
     int end_code; /* LIBSSH2_ERROR_* once it is over, else 0 */
     int end_errno; /* why, or 0 for an orderly end */
     bool drains;   /* nothing can be sent; but what came before is received */
-    bool cautious; /* a try takes one read, of less than any packet has */
+    size_t most;   /* a try takes one read, of no more bytes; 0: any number */
     bool ending;   /* the session is being freed: make libssh2 give up */
     int vain;      /* reads in a row, of one try, that found nothing */
     bool spun;     /* too many: libssh2 was made to give up */
@@ -104,6 +104,8 @@ typedef struct s2_wire {
 
 enum { S2_WIRE_ROOM = 65536 }; /* a bulk call waits while more is queued */
 enum { S2_SPARE = 1 << 18 };   /* a try ends, though the peer never does */
+/* Less than a packet has that begins an exchange of keys; than any, ciphered. */
+enum { S2_LESS_THAN_KEXINIT = 64, S2_LESS_THAN_ANY = 16 };
 
 s2_error *s2_wire_open(s2_wire *w, int fd, bool ours);
 void s2_wire_close(s2_wire *w);
@@ -544,6 +546,7 @@ int s2_file_give_back(s2_file *f);
 /* Is the server's host key what it was?  Before its signature is looked at
  * libssh2 tells of each that it is shown. */
 bool s2_hostkey_stays(s2_session *s);
+s2_error *s2_hostkey_changed(const char *func);
 void *s2_channel_make(s2_op *op);
 void *s2_sftp_make(s2_op *op);
 /* Its path is the first text of the op; r[3]: it is a directory. */

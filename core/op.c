@@ -788,9 +788,7 @@ static void
 end_changed(s2_session *s)
 {
     s->wire.drains = false;
-    s2_session_end(s, s2_error_new(S2_C_KeyExchangeError,
-                                   LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE, NULL,
-                                   NULL, "the server changed its host key"));
+    s2_session_end(s, s2_hostkey_changed(NULL));
 }
 
 /* What each turn does for those who are not there. */
@@ -806,7 +804,7 @@ house_keeping(s2_session *s)
     keep_alive(s);
     if (met_forgery(s))
         s2_session_saw(s, LIBSSH2_ERROR_INVALID_MAC);
-    if (!s2_hostkey_stays(s))
+    if (!s->dead && !s2_hostkey_stays(s))
         end_changed(s);
     if (s->wire.received != received)
         wake_readers(s);
@@ -887,7 +885,7 @@ try_step(s2_session *s, s2_op *op)
         s2_op_saw(op, LIBSSH2_ERROR_INVALID_MAC);
     if (s->wire.received != received)
         wake_readers(s);
-    if (!s2_hostkey_stays(s)) {
+    if (!s->dead && !s2_hostkey_stays(s)) {
         end_changed(s);
         return s2_op_fail(op, dead_error(op));
     }

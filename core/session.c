@@ -356,6 +356,14 @@ s2_hostkey_stays(s2_session *s)
     return key && s->hostkey.len == len && !memcmp(s->hostkey.data, key, len);
 }
 
+s2_error *
+s2_hostkey_changed(const char *func)
+{
+    return s2_error_new(S2_C_KeyExchangeError,
+                        LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE, func, NULL,
+                        "the server changed its host key");
+}
+
 int
 s2_handshake_step(s2_op *op)
 {
@@ -376,10 +384,12 @@ s2_handshake_step(s2_op *op)
     }
     /* A second exchange that a server begins at once may fail unnoticed where
      * libssh2 finds all of it in its buffer, and leaves another's host key.  So
-     * a packet at a time is read, and that key looked at in between. */
+     * less is read at a time, and that key looked at in between. */
     do {
         before = s->wire.received;
         s->wire.spare = S2_SPARE;
+        if (s->hostkey.data)
+            s->wire.most = S2_LESS_THAN_ANY;
         rc = libssh2_session_handshake(s->raw, s->wire.fd);
     } while (rc == LIBSSH2_ERROR_EAGAIN && s->wire.received != before &&
              s2_hostkey_stays(s) && s->wire.received < S2_SPARE);
@@ -392,7 +402,7 @@ s2_handshake_step(s2_op *op)
         return rc;
     if (!rc) {
         s->shaken = true;
-        s->wire.cautious = false;
+        s->wire.most = 0;
         return hold_methods(s);
     }
     return rc;
@@ -732,6 +742,8 @@ hostkey_step(s2_op *op)
     int type = 0;
     const char *key = libssh2_session_hostkey(S2_RAW(op), &len, &type);
 
+    if (!s2_hostkey_stays(S2_SESSION(op)))
+        return s2_op_fail(op, s2_hostkey_changed(op->func));
     if (!key || !len)
         return s2_op_fail(op, s2_error_new(S2_C_SessionHostKeyError,
                                            LIBSSH2_ERROR_BAD_USE, op->func,
@@ -762,6 +774,8 @@ hostkey_hash_step(s2_op *op)
                                                          : 32;
     const char *hash = libssh2_hostkey_hash(S2_RAW(op), (int)op->n[0]);
 
+    if (!s2_hostkey_stays(S2_SESSION(op)))
+        return s2_op_fail(op, s2_hostkey_changed(op->func));
     if (!hash)
         return s2_op_fail(
             op, s2_error_new(S2_C_SessionHostKeyError, LIBSSH2_ERROR_BAD_USE,

@@ -19,7 +19,6 @@ enum { QUEUE_MAX = 256 << 20 }; /* no honest call fills it */
 enum { IN_VAIN = 10000 };       /* nor reads so often in one try */
 enum { A_READ = 256 };          /* what a read costs, in bytes */
 enum { BULK = 16384 };          /* a packet of bytes of a file */
-enum { LEAST = 16 };            /* less than a packet, once it is ciphered */
 
 s2_error *
 s2_wire_open(s2_wire *w, int fd, bool ours)
@@ -47,7 +46,7 @@ s2_wire_open(s2_wire *w, int fd, bool ours)
                    .dev = st.st_dev,
                    .ino = st.st_ino,
                    .spare = S2_SPARE,
-                   .cautious = true};
+                   .most = S2_LESS_THAN_KEXINIT};
     /* Fails on what is not TCP, which needs it not. */
     setsockopt(own, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 #ifdef SO_NOSIGPIPE
@@ -207,8 +206,8 @@ s2_wire_recv(s2_wire *w, void *dst, size_t cap)
         over(w, LIBSSH2_ERROR_OUT_OF_BOUNDARY, EMSGSIZE);
         return nothing(w);
     }
-    if (w->cautious && cap > LEAST)
-        cap = LEAST;
+    if (w->most && cap > w->most)
+        cap = w->most;
     do {
         n = recv(w->fd, dst, cap, 0);
         if (n < 0 && errno == ENOTSOCK)
@@ -216,7 +215,9 @@ s2_wire_recv(s2_wire *w, void *dst, size_t cap)
     } while (n < 0 && errno == EINTR);
     if (n > 0) {
         w->received += (uint64_t)n;
-        w->spare = w->cautious ? -1 : w->spare - n - A_READ;
+        w->spare -= n + A_READ;
+        if (w->most && cap > 1) /* a banner is read by single bytes */
+            w->spare = -1;
         w->vain = 0;
         return n;
     }

@@ -22,7 +22,7 @@ lay(void **state)
     l->ours = fd[0];
     l->theirs = fd[1];
     assert_ok(s2_wire_open(&l->w, l->ours, false));
-    l->w.cautious = false; /* as once hands are shaken */
+    l->w.most = 0; /* as once hands are shaken */
     *state = l;
     return 0;
 }
