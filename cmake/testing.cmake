@@ -89,7 +89,7 @@ endfunction()
 function(ssh2_test_preset name preset)
     cmake_parse_arguments(PARSE_ARGV 2 arg "" "LABEL;TIMEOUT" "")
     if(NOT arg_TIMEOUT)
-        set(arg_TIMEOUT 1200)
+        set(arg_TIMEOUT 1500)
     endif()
     if(NOT CMAKE_BINARY_DIR STREQUAL ${CMAKE_SOURCE_DIR}/build OR
             preset STREQUAL SSH2_LIBSSH2_KIND OR
