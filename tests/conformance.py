@@ -4,8 +4,8 @@
     conformance.py python|ruby [FILE-OR-FOLDER...]
 
 tests/README.md describes the language of a case.  What is called is called by
-python/run.py or ruby/run.rb: one JSON request a line, one JSON reply.  All
-that needs no module is done here, once.
+python/run.py or ruby/run.rb: a JSON request, after a line of how many bytes it
+has, and one JSON reply a line.  All that needs no module is done here, once.
 """
 import base64
 import hashlib
@@ -92,9 +92,9 @@ class Runner:
         self.heard = b""
 
     def ask(self, **request):
-        line = json.dumps(request, default=encode) + "\n"
+        data = json.dumps(request, default=encode).encode()
         try:
-            self.job.stdin.write(line.encode())
+            self.job.stdin.write(b"%d\n%b" % (len(data), data))
             self.job.stdin.flush()
         except BrokenPipeError:
             self.gone()

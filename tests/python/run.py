@@ -461,8 +461,8 @@ def main():
 
     calls, out = Calls(say), os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a module prints is no reply
-    for line in sys.stdin:
-        say(calls.reply(json.loads(line)))
+    for size in sys.stdin.buffer:
+        say(calls.reply(json.loads(sys.stdin.buffer.read(int(size)))))
 
 
 if __name__ == "__main__":
