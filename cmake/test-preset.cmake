@@ -1,8 +1,8 @@
-# cmake -DPRESET=name -DLONG=ON|OFF -P test-preset.cmake: configure, build and
-# test it.
+# cmake -DPRESET=name -DLONG=ON|OFF -DROOT=[prefix] -P test-preset.cmake:
+# configure, build and test it.
 get_filename_component(source ${CMAKE_CURRENT_LIST_DIR} DIRECTORY)
 get_filename_component(bin ${CMAKE_COMMAND} DIRECTORY)
-foreach(step "cmake;--preset;${PRESET};-DSSH2_LONG=${LONG}"
+foreach(step "cmake;--preset;${PRESET};-DSSH2_LONG=${LONG};-DSSH2_LIBSSH2_ROOT=${ROOT}"
         "cmake;--build;--preset;${PRESET};--parallel;2"
         "ctest;--preset;${PRESET};--output-on-failure;--parallel;2")
     list(POP_FRONT step tool)
