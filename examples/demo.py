@@ -1,6 +1,6 @@
 """Run a command and move a tree of files, there and back.
 
-    tests/sshd/fixture.py -- examples/demo.py
+    PYTHONPATH=build/python tests/sshd/fixture.py -- python3 examples/demo.py
 
 starts a server and tells where it is by SSH2_* in the environment.
 """

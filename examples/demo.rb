@@ -1,6 +1,6 @@
 # Run a command and move a tree of files, there and back.
 #
-#     tests/sshd/fixture.py -- ruby examples/demo.rb
+#     RUBYLIB=build/ruby tests/sshd/fixture.py -- ruby examples/demo.rb
 #
 # starts a server and tells where it is by SSH2_* in the environment.
 require "digest"
