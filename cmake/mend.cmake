@@ -34,7 +34,8 @@ function(ssh2_mend_source source)
     # Each exchange of keys forgets the host's key of the one before.
     set(forget "if(session->server_hostkey) {
             LIBSSH2_FREE(session, session->server_hostkey);
-            session->server_hostkey = NULL; }")
+            session->server_hostkey = NULL;
+            session->server_hostkey_len = 0; }")
     foreach(where "session->server_hostkey_len = \\(uint32_t\\)hostkey_len;"
             "if\\(_libssh2_copy_string\\(session, &buf, &\\(session->server_hostkey\\)")
         ssh2_mend(${source}/src/kex.c "${where}" "${forget}\n        \\0")
@@ -272,6 +273,10 @@ function(ssh2_mend_source source)
     }\\2" IF_THERE)
     ssh2_mend(${source}/src/openssl.c
         "if\\(!ret\\)( {\n *LIBSSH2_FREE\\(session, sig\\);)" "if(ret <= 0)\\1")
+    # And it goes by free(), as large as that key may be.
+    ssh2_mend(${source}/src/openssl.c
+        "temp_buffer = LIBSSH2_ALLOC\\(session, out_buffer_len\\);"
+        "temp_buffer = malloc(out_buffer_len);")
 
     # A public key that is too long for ECDSA's room is sent though it is not
     # there.
@@ -296,6 +301,17 @@ function(ssh2_mend_source source)
     ssh2_mend(${source}/src/userauth.c
         "(key_method_len\\)\\) {\n)( *return LIBSSH2_ERROR_NONE;)"
         "\\1                LIBSSH2_FREE(session, filtered_algs);\n\\2" IF_THERE)
+
+    # What came before the server's goodbye is not handed on any more.
+    ssh2_mend(${source}/src/channel.c
+        "(rc != LIBSSH2_ERROR_EAGAIN)(\\)\\)\n *return _libssh2_error\\(session, rc, \"transport read\"\\);)(\n\n *read_packet = )"
+        "\\1 &&
+       rc != LIBSSH2_ERROR_SOCKET_DISCONNECT\\2\\3")
+    ssh2_mend(${source}/src/channel.c
+        "else (if\\(rc != LIBSSH2_ERROR_EAGAIN\\)\n *return 0;)(\n\n[^\n]*say so as well)"
+        "else if(rc == LIBSSH2_ERROR_SOCKET_DISCONNECT)
+            return _libssh2_error(session, rc, \"transport read\");
+        else \\1\\2")
 
     # The "none" cipher, which is compiled for fuzzing alone, was forgotten when
     # ciphers got a length and a function more.

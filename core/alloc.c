@@ -29,8 +29,8 @@ enum { UNIT = 4096, MOST = 1 << 20, SPARE = 64 };
 enum { AT_A_TIME = 32 << 20 };
 
 /* All that libssh2 gives to free() are points of ECDSA and its signatures, of
- * some 140 bytes at most. */
-enum { GONE_MAX = 512 };
+ * some 140 bytes at most; or what it takes for one, of the size of an RSA key. */
+enum { GONE_MAX = 2048 };
 
 static size_t
 class_of(size_t size)

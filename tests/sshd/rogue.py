@@ -5,13 +5,14 @@
 
 "SSH-2.0-STEP:LIE" asks for a lie; none:none for none, sftp:any for liar.py's,
 by the path; sftp:full for a disk that is full, behind a window that grows, and
-sftp:small for one behind small packets; sftp:ends for SFTP that ends when
-another channel is opened, sftp:empty for one that ends at once; auth:algorithms
-for one that tells a client of the same algorithm over and over, auth:rounds for
-one that asks twice; forward:late for a connection that comes as its port is
-given up; etm:more for a packet with an encrypt-then-MAC that is all padding, and
-more, etm:less for one that is less than a block.  STEP is one of STEPS, what the
-server says in a conversation; LIE is a method of Lies below, or one of
+sftp:small for one behind small packets; sftp:narrow for a window of less than a
+client may ask for ahead; sftp:ends for SFTP that ends when another channel is
+opened, sftp:empty for one that ends at once; auth:algorithms for one that tells
+a client of the same algorithm over and over, auth:rounds for one that asks
+twice; forward:late for a connection that comes as its port is given up; etm:more
+for a packet with an encrypt-then-MAC that is all padding, and more, etm:less for
+one that is less than a block.  STEP is one of STEPS, what the server says in a
+conversation; LIE is a method of Lies below, or one of
 
     fieldN_KIND       the N-th part of the message has another value, or a
                       length that lies
@@ -42,6 +43,7 @@ SECRET = b"the password of an honest user"
 TRUTH = b"the truth, and nothing but the truth\n" * 50
 ERROR = b"some words of a command\n"
 COOKIE = bytes(range(16))
+NARROW = 1000  # bytes of a window
 KEY = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 ANOTHER = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 P256 = ec.derive_private_key(0x1234567890abcdef, ec.SECP256R1())
@@ -375,7 +377,7 @@ class Peer(Lies):
         self.sent = self.taken = 0
         self.chan, self.raw, self.rounds = 0, b"", 0
         self.sftp, self.sftp_in, self.then = None, b"", None
-        self.writes, self.late = [], {}
+        self.writes, self.late, self.used = [], {}, 0
         self.unproved, self.where = False, ""
 
     # --- bytes and packets ---
@@ -652,15 +654,16 @@ class Peer(Lies):
         else:
             self.say("service", 6, unpack(rest, "s")[0])
 
-    def exchange_in_vain(self, payload):
+    def exchange_in_vain(self, payload, method=b"curve25519-sha256",
+                         reply=None):
         """At once, in a packet's place: an exchange of keys that no signature
         ends, and the packet after all."""
-        names = [b"curve25519-sha256", b"ssh-ed25519", *2 * [b"aes128-ctr"],
+        names = [method, b"ssh-ed25519", *2 * [b"aes128-ctr"],
                  *2 * [b"hmac-sha2-256"], *2 * [b"none"], b"", b""]
         point = raw_key(x25519.X25519PrivateKey.generate())
         self.write(b"".join(map(self.frame, (
             b"\x14" + COOKIE + b"".join(map(text, names)) + b"\0" + u32(0),
-            b"\x1f" + text(blob(ANOTHER)) + text(point) +
+            reply or b"\x1f" + text(blob(ANOTHER)) + text(point) +
             text(text(b"ssh-ed25519") + text(bytes(64))), payload))))
 
     def on_50(self, rest):
@@ -724,7 +727,8 @@ class Peer(Lies):
                 self.say("close", 97, self.first)
                 time.sleep(0.1)
             self.first = chan
-            window = 130_000 if self.where == "sftp:full" else 1 << 21
+            window = {"sftp:full": 130_000, "sftp:narrow": NARROW}.get(
+                self.where, 1 << 21)
             most = 4096 if self.where == "sftp:small" else 1 << 15
             self.say("openok", 91, chan, 3, window, most)
         else:
@@ -767,6 +771,14 @@ class Peer(Lies):
         chan = self.chan
         if self.where == "kex:later":
             self.exchange_in_vain(b"\x5e" + u32(chan) + text(TRUTH))
+        elif self.where == "kex:short":
+            self.exchange_in_vain(b"\x5e" + u32(chan) + text(TRUTH),
+                                  b"ecdh-sha2-nistp256", b"\x1f" + 4 * b"\xff")
+        if self.where == "exec:goodbye":
+            self.write(b"".join(map(self.frame, (
+                b"\x5e" + u32(chan) + text(TRUTH), b"\x60" + u32(chan),
+                b"\x01" + u32(11) + text(b"that was all") + text(b"")))))
+            return
         self.say("adjust", 93, chan, 1 << 10)
         if self.lies_in("data", "overruns"):
             for _ in range(100):
@@ -807,7 +819,12 @@ class Peer(Lies):
     def on_94(self, rest):
         if not self.sftp:
             return
-        self.sftp_in += unpack(rest, "us")[1]
+        data = unpack(rest, "us")[1]
+        self.sftp_in += data
+        self.used += len(data)
+        if self.where == "sftp:narrow" and self.used >= NARROW / 2:
+            self.say("adjust", 93, self.chan, self.used)
+            self.used = 0
         while len(self.sftp_in) >= 4:
             size = struct.unpack(">I", self.sftp_in[:4])[0]
             if len(self.sftp_in) < 4 + size:

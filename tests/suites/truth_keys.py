@@ -160,7 +160,10 @@ def spoilt_case(path):
 
 def other_kind(client):
     folder = FOLDER / "keys"
+    keygen("-t", "rsa", "-b", "4608", "-m", "PEM", "-N", "",
+           "-f", folder / "large")
     for public, private in (("ecdsa-256", "rsa-2048_PEM"),
+                            ("ecdsa-256", "large"),
                             ("rsa-2048", "ecdsa-256_PEM")):
         client.call("shake", PORT, to="s")
         refused(client, client.attempt(
