@@ -12,8 +12,8 @@
 #include <string.h>
 
 enum {
-    PACKET = 30000,         /* bytes that libssh2 writes in a packet, */
-    PACKET_HEAD = 25 + 256, /* and what stands before them; */
+    PACKET = 30000,         /* bytes that libssh2 moves in a packet, */
+    PACKET_HEAD = 25 + 256, /* and what else is in it, or all that asks; */
     REQUEST = 4352,         /* another request, with a path */
     LITTLE = 8192,          /* of a window: it is used up */
     SLICE = 4 << 20,        /* as much as one call keeps in flight */
@@ -181,6 +181,16 @@ s2_file_closed(s2_file *f)
     return atomic_load(&f->gone);
 }
 
+/* What the server takes at once. */
+static size_t
+window(const s2_op *op)
+{
+    s2_sftp *sftp = (s2_sftp *)op->self->parent;
+
+    return libssh2_channel_window_write_ex(libssh2_sftp_get_channel(sftp->raw),
+                                           NULL);
+}
+
 /* --- reading ------------------------------------------------------------- */
 
 /* libssh2 takes either for the other, and its memory for what it is not. */
@@ -231,6 +241,17 @@ was_short(s2_op *op, ssize_t rc)
     return text && strstr(text, "Unexpected Offset");
 }
 
+/* The most that is to be read, if all that libssh2 asks for at once, four times
+ * that, is to fit: with something to give it leaves the rest of a request, which
+ * another call's would be taken for. */
+static size_t
+read_room(const s2_op *op)
+{
+    size_t fits = window(op) / PACKET_HEAD;
+
+    return fits > 2 ? (fits - 2) * PACKET / 4 : 1;
+}
+
 /*
  * Read, from a server that may give less than it was asked for, as one does of
  * files that have no size (/proc).  What libssh2 has asked for ahead is then
@@ -242,6 +263,8 @@ read_on(s2_op *op, void *dst, size_t most)
 {
     s2_file *f = (s2_file *)op->self;
 
+    if (most > read_room(op))
+        most = read_room(op);
     for (;;) {
         size_t cap = f->limit && f->limit < most ? f->limit : most, got;
         uint64_t at = libssh2_sftp_tell64(f->raw);
@@ -376,15 +399,6 @@ s2_file_read(s2_file *f, void *dst, size_t cap, size_t *len)
  * a time, if the window had room for that one, and whether it would block. */
 enum { GIVEN, ALONE, FITS, BLOCKS };
 
-static size_t
-write_window(const s2_op *op)
-{
-    s2_sftp *sftp = (s2_sftp *)op->self->parent;
-
-    return libssh2_channel_window_write_ex(libssh2_sftp_get_channel(sftp->raw),
-                                           NULL);
-}
-
 /* How much more libssh2 may be given, beside what is not acknowledged yet.
  * When the server refuses a write, libssh2 throws away what it has still to
  * send, half a packet as well, and the server takes what comes next for the
@@ -395,8 +409,8 @@ static size_t
 write_room(s2_op *op, size_t given)
 {
     s2_sftp *sftp = (s2_sftp *)op->self->parent;
-    size_t window = write_window(op);
-    size_t bytes = window < LITTLE ? 0 : window - REQUEST;
+    size_t room = window(op);
+    size_t bytes = room < LITTLE ? 0 : room - REQUEST;
     size_t whole = bytes / (PACKET + PACKET_HEAD);
 
     if (!given) {
@@ -462,7 +476,7 @@ write_step(s2_op *op)
             return (int)n;
         learn_packets(op, left, n);
         if (!n) {
-            op->more = write_window(op) > 0;
+            op->more = window(op) > 0;
             return LIBSSH2_ERROR_EAGAIN;
         }
         op->done += (size_t)n;

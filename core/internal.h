@@ -392,9 +392,11 @@ struct s2_session {
     s2_error *dead;            /* why the session is over; NULL: it is not */
     _Atomic(s2_obj *) dropped; /* pushed by any thread, without a lock */
     s2_obj *parked;
-    size_t hosts;        /* bytes of libssh2's that known hosts have */
-    atomic_size_t files; /* open ones, and folders, of all its SFTPs */
-    unsigned generation; /* of the process that made it */
+    size_t hosts;          /* bytes of libssh2's that known hosts have */
+    atomic_size_t files;   /* open ones, and folders, of all its SFTPs */
+    atomic_uint undoing;   /* transfers that were left, and are to be undone */
+    atomic_uintptr_t hurt; /* whose last call was ended before its answer */
+    unsigned generation;   /* of the process that made it */
     /* As the last turn left them, for who only looks and waits for nobody. */
     struct {
         atomic_int fd, directions, authenticated;

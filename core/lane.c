@@ -384,6 +384,14 @@ last_words(s2_lane *l)
     return l->flying && n == LIBSSH2_ERROR_EAGAIN ? LIBSSH2_ERROR_EAGAIN : 0;
 }
 
+static void
+hear(leaving *last, bool hears)
+{
+    if (hears != last->hears)
+        atomic_fetch_add(&last->obj.session->undoing, hears ? 1 : -1U);
+    last->hears = hears;
+}
+
 static int
 leaving_finish(s2_obj *obj)
 {
@@ -403,7 +411,7 @@ leaving_finish(s2_obj *obj)
         if (now < last->until)
             return LIBSSH2_ERROR_EAGAIN;
     }
-    last->hears = false;
+    hear(last, false);
     return libssh2_channel_free(l->talk.raw);
 }
 
@@ -426,7 +434,7 @@ s2_lane_drop(s2_op *op, s2_lane *l, bool hears)
     } else if ((last =
                     s2_obj_new(&leaving_type, sizeof *last, S2_SESSION(op)))) {
         last->lane = l;
-        last->hears = hears && last_words(l);
+        hear(last, hears && last_words(l));
         last->tried = s2_now();
         last->until = last->tried + LAST_WORDS;
         s2_release(last);

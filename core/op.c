@@ -16,6 +16,7 @@
 enum { POLL_SLICE = 1000, BUSY_SLICE = 50 }; /* ms */
 enum { NEAR_US = 100, FAR_WAITS = 20 };
 enum { SILENT_INTERVALS = 3, MAX_OWED = 64, FORGOTTEN = 10000 /* ms */ };
+enum { HURT_WAIT = 1000 /* ms */ };
 
 typedef struct call {
     s2_op *op;
@@ -1305,6 +1306,28 @@ lose(call *c)
     c->err = &s2_raised;
 }
 
+/* A call that was interrupted, or whose time was over, may have had to do with a
+ * server that answers no more.  What closes for that reason waits a little. */
+static long
+close_wait(const call *c, long timeout)
+{
+    bool hurt = atomic_load(&c->s->hurt) == c->caller;
+
+    return hurt && (timeout <= 0 || timeout > HURT_WAIT) ? HURT_WAIT : timeout;
+}
+
+static void
+note_end(const call *c)
+{
+    uintptr_t caller = c->caller;
+
+    if (c->err == &s2_raised ||
+        (c->err && c->err->code == LIBSSH2_ERROR_TIMEOUT))
+        atomic_store(&c->s->hurt, caller);
+    else if (!c->err && !(c->op->flags & (S2_QUICK | S2_CLOSES)))
+        atomic_compare_exchange_strong(&c->s->hurt, &caller, 0);
+}
+
 static s2_error *
 forked(const s2_op *op)
 {
@@ -1324,6 +1347,9 @@ s2_op_call(s2_op *op)
         return forked(op);
     c.id = atomic_fetch_add(&ids, 1) + 1;
     c.blocking = atomic_load(&s->blocking);
+    c.caller = host.caller(host.ctx);
+    if (op->flags & S2_CLOSES)
+        timeout = close_wait(&c, timeout);
     /* Other scopes wait for data, or for an end, that nobody owes. */
     if (!op->timeout &&
         (op->scope == &s->scope || sftp_of(op->self) || (op->flags & S2_ASKS)))
@@ -1334,7 +1360,6 @@ s2_op_call(s2_op *op)
         c.patience = timeout;
     set_deadline(&c);
     op->deadline = c.deadline;
-    c.caller = host.caller(host.ctx);
     c.polls = host.polls(host.ctx);
     c.ending = host.ending(host.ctx);
     s2_retain(op->self);
@@ -1351,13 +1376,15 @@ s2_op_call(s2_op *op)
             host.run(host.ctx, drive, &c);
         if (c.state == DONE)
             break;
-        if (c.state == TELL)
-            rc = tell(&c);
-        else if (c.state == NOT_RUN || (c.polls && !(op->flags & S2_LOCKED)))
-            rc = host.check(host.ctx);
-        else
+        if (c.state == WAIT && (!c.polls || (op->flags & S2_LOCKED)))
             rc = host.wait(host.ctx, c.fd, c.waiter->fd[0], c.directions,
                            slice(&c));
+        else
+            rc = host.check(host.ctx);
+        /* So that no signal is met first by what is called for that. */
+        if (c.state == TELL && rc != S2_RAISED &&
+            s->generation == s2_generation)
+            rc = tell(&c);
         if (s->generation != s2_generation) {
             c.err = rc == S2_RAISED ? &s2_raised : forked(op);
             break; /* turns and waiters are the parent's */
@@ -1372,6 +1399,7 @@ s2_op_call(s2_op *op)
     if (c.err != &s2_raised && !c.inside && s->generation == s2_generation &&
         s2_events_due(s) && tell(&c) == S2_RAISED)
         lose(&c);
+    note_end(&c);
     s2_release(op->self);
     for (int i = 0; c.err && i < 4; i++)
         s2_buf_free(&op->out[i]);

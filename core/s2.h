@@ -271,7 +271,8 @@ s2_error *s2_session_connect(s2_session *s, const char *host, int port,
  *            once `sock` itself was closed.
  * Blocking   until the keys are agreed on.
  * Errors     BadSocketError; BadUseError: hands were shaken already;
- *            MethodNotSupported; KexFailureError, KeyExchangeError,
+ *            MethodNotSupported; ProtocolError: the server sends more than a
+ *            handshake takes; KexFailureError, KeyExchangeError,
  *            BannerRecvError, Hostkey*: after these the session is over.
  * Source     libssh2_session_handshake(3); RFC 4253
  */
@@ -288,7 +289,8 @@ s2_error *s2_session_handshake(s2_session *s, int sock);
 s2_error *s2_session_verify(s2_session *s, const char *host, int port,
                             const char *known_hosts);
 /*
- * Say goodbye; every later call on the session fails.
+ * Say goodbye; every later call on the session fails.  Transfers that were left
+ * are undone first, as by close().
  *
  * Units      `reason` is one of SSH_DISCONNECT_*.
  * Blocking   no: what the connection does not take at once is not sent.
@@ -299,7 +301,8 @@ s2_error *s2_session_disconnect(s2_session *s, int reason,
 /*
  * End every call on the session with ClosedError and let go of the socket.
  *
- * Nothing is sent.  Again: nothing is done.
+ * Nothing is sent, but what undoes transfers that were left: where the session
+ * blocks that is waited for, half a second at most.  Again: nothing is done.
  */
 s2_error *s2_session_close(s2_session *s);
 /* Was it closed by close()? */
@@ -1027,7 +1030,8 @@ s2_error *s2_channel_wait_eof(s2_channel *ch);
  *
  * Again: nothing is done.
  *
- * Blocking   until it is sent.
+ * Blocking   until the server answers; a second at most, where the caller's
+ *            last call was interrupted or timed out.
  * Source     libssh2_channel_close(3); RFC 4254 5.3
  */
 s2_error *s2_channel_close(s2_channel *ch);
@@ -1078,7 +1082,8 @@ s2_error *s2_listener_forward_accept(s2_listener *l, s2_channel **out);
  *
  * Connections that nobody accepted are closed.
  *
- * Blocking   until the server has closed them, or the timeout.
+ * Blocking   until the server has closed them, or the timeout; a second at
+ *            most, where the caller's last call was interrupted or timed out.
  * Source     libssh2_channel_forward_cancel(3); RFC 4254 7.1
  */
 s2_error *s2_listener_forward_cancel(s2_listener *l);
@@ -1364,7 +1369,8 @@ s2_error *s2_sftp_stat_many(s2_sftp *sftp, const s2_list *paths,
  *
  * Again: nothing is done.
  *
- * Blocking   until it is sent.
+ * Blocking   until the server answers; a second at most, where the caller's
+ *            last call was interrupted or timed out.
  * Source     libssh2_sftp_shutdown(3)
  */
 s2_error *s2_sftp_close(s2_sftp *sftp);
@@ -1458,7 +1464,8 @@ s2_error *s2_file_fsync(s2_file *f);
  *
  * Again: nothing is done.
  *
- * Blocking   until the server answers.
+ * Blocking   until the server answers; a second at most, where the caller's
+ *            last call was interrupted or timed out.
  * Errors     SFTPProtocolError.
  * Source     libssh2_sftp_close_handle(3)
  */
@@ -1684,7 +1691,8 @@ s2_error *s2_publickey_list_fetch(s2_publickey *pk, s2_value *keys);
 /*
  * End it; every later call fails.  Again: nothing is done.
  *
- * Blocking   until the server has closed it, too.
+ * Blocking   until the server has closed it, too; a second at most, where the
+ *            caller's last call was interrupted or timed out.
  * Source     libssh2_publickey_shutdown(3)
  */
 s2_error *s2_publickey_shutdown(s2_publickey *pk);

@@ -11,6 +11,8 @@
 #include <sys/auxv.h>
 #endif
 
+enum { UNDO_WAIT = 500 }; /* ms */
+
 static int init_rc;
 
 static void
@@ -151,6 +153,36 @@ session_destroy(s2_obj *obj)
 const s2_type s2_session_type = {"session", NULL, session_destroy, 9};
 
 static int
+undo_step(s2_op *op)
+{
+    s2_session *s = S2_SESSION(op);
+    size_t parked = 0;
+
+    s2_owed_drop(s, NULL); /* transfers that nobody calls for again */
+    for (const s2_obj *o = s->parked; o; o = o->next_parked)
+        parked++;
+    while (parked--)
+        s2_parked_advance(s);
+    return atomic_load(&s->undoing) ? LIBSSH2_ERROR_EAGAIN : 0;
+}
+
+/* What transfers that were left have still to undo would stay on the server
+ * once nothing is sent any more.  No failure of this is the caller's but what
+ * the language raises. */
+static s2_error *
+undo(s2_session *s, const char *func)
+{
+    s2_op op = S2_OP(s, undo_step, func, NULL, 0);
+    s2_error *err;
+
+    op.timeout = UNDO_WAIT;
+    if ((err = s2_op_call(&op)) == &s2_raised)
+        return err;
+    s2_error_free(err);
+    return NULL;
+}
+
+static int
 close_step(s2_op *op)
 {
     s2_session *s = S2_SESSION(op);
@@ -170,8 +202,9 @@ s2_session_close(s2_session *s)
 {
     s2_op op = S2_OP(s, close_step, "close", NULL,
                      S2_QUICK | S2_EARLY | S2_AFTER_END | S2_AFTER_CLOSE);
+    s2_error *raised = undo(s, op.func), *err = s2_op_call(&op);
 
-    return s2_op_call(&op);
+    return raised ? raised : err;
 }
 
 bool
@@ -457,10 +490,11 @@ s2_session_disconnect(s2_session *s, int reason, const char *description)
 {
     s2_op op = S2_OP(s, disconnect_step, "libssh2_session_disconnect_ex",
                      &s->scope, S2_AFTER_END | S2_AFTER_CLOSE);
+    s2_error *raised = undo(s, op.func);
 
     op.n[0] = reason;
     s2_op_text(&op, 0, description ? description : "");
-    return s2_op_call(&op);
+    return raised ? raised : s2_op_call(&op);
 }
 
 /* --- settings ------------------------------------------------------------ */
@@ -740,10 +774,11 @@ hostkey_step(s2_op *op)
 {
     size_t len = 0;
     int type = 0;
-    const char *key = libssh2_session_hostkey(S2_RAW(op), &len, &type);
+    const char *key;
 
     if (!s2_hostkey_stays(S2_SESSION(op)))
         return s2_op_fail(op, s2_hostkey_changed(op->func));
+    key = libssh2_session_hostkey(S2_RAW(op), &len, &type);
     if (!key || !len)
         return s2_op_fail(op, s2_error_new(S2_C_SessionHostKeyError,
                                            LIBSSH2_ERROR_BAD_USE, op->func,

@@ -143,6 +143,7 @@ notify_python(void *ctx, s2_session *s, int kind, const s2_value *args,
         PyDict_GetItemString(PyImport_GetModuleDict(), "ssh2.session");
     PyObject *find = NULL, *values = NULL, *found = NULL, *reply = NULL;
     PyObject *callback = NULL, *given;
+    int rc = 0;
 
     (void)ctx;
     if (module)
@@ -159,6 +160,9 @@ notify_python(void *ctx, s2_session *s, int kind, const s2_value *args,
         PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) {
         PyErr_Clear();
         PyErr_SetInterrupt(); /* once the call is over */
+    } else if (PyErr_Occurred() &&
+               (!callback || !PyErr_ExceptionMatches(PyExc_Exception))) {
+        rc = S2_RAISED; /* by a signal's handler, or to end the program */
     } else if (PyErr_Occurred()) {
         PyErr_WriteUnraisable(callback ? callback : find);
     }
@@ -166,7 +170,7 @@ notify_python(void *ctx, s2_session *s, int kind, const s2_value *args,
     Py_XDECREF(found);
     Py_XDECREF(values);
     Py_XDECREF(find);
-    return 0;
+    return rc;
 }
 %}
 

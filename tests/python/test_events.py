@@ -3,6 +3,7 @@ import contextlib
 import gc
 import io
 import os
+import signal
 import socket
 import sys
 import threading
@@ -123,6 +124,34 @@ class TestCallbacks(unittest.TestCase):
             while True:
                 data += channel.read()[1]
                 time.sleep(0.01)
+
+    def test_what_ends_the_program_is_not_swallowed(self):
+        def leave(*_):
+            raise SystemExit(3)
+
+        self.session.callback_set(DEBUG, leave)
+        channel, data = run(self.session, "@debug"), b""
+        with self.assertRaises(SystemExit):
+            while True:
+                data += channel.read()[1]
+                time.sleep(0.01)
+
+    def test_a_signal_is_not_met_by_a_callback(self):
+        def late(*_):
+            raise TimeoutError("mine")
+
+        self.addCleanup(signal.signal, signal.SIGALRM,
+                        signal.signal(signal.SIGALRM, late))
+        self.session.callback_set(DEBUG, lambda *_: None)
+        with unraisable() as seen:
+            for _ in range(50):
+                channel = run(self.session, "@debug")
+                signal.setitimer(signal.ITIMER_REAL, 0.002)
+                with self.assertRaises(TimeoutError):
+                    while channel.read()[1]:
+                        pass
+                    time.sleep(5)
+        self.assertEqual(seen, [])
 
     def test_an_interrupt_of_a_pump_loses_nothing(self):
         def interrupt(*_):

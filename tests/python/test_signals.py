@@ -20,7 +20,7 @@ class TestInterrupt(unittest.TestCase):
         old = signal.signal(signal.SIGINT, signal.default_int_handler)
         self.addCleanup(signal.signal, signal.SIGINT, old)
 
-    def interrupt(self, call):
+    def interrupt(self, call, bound=BOUND):
         """How long after SIGINT the call gives up."""
         sent = []
 
@@ -35,13 +35,24 @@ class TestInterrupt(unittest.TestCase):
             call()
         took = time.monotonic() - sent[0]
         thread.join()
-        self.assertLess(took, BOUND)
+        self.assertLess(took, bound)
 
     def test_a_channel_s_read_can_be_interrupted(self):
         session = connect()
         channel = run(session, "sleep 60")
         self.interrupt(lambda: channel.read(9))
         self.assertEqual(read_all(run(session, "echo fine")), b"fine\n")
+
+    def test_what_a_with_closes_then_is_not_waited_for(self):
+        def read():
+            with connect() as session, session.sftp_init(), \
+                    session.open_session() as channel:
+                channel.execute("sleep 60")
+                server("stop")
+                channel.read(9)
+
+        self.addCleanup(server, "cont")
+        self.interrupt(read, 10 * BOUND)
 
     def test_a_write_can_be_interrupted(self):
         channel = run(connect(), "sleep 60")

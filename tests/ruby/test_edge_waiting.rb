@@ -101,6 +101,24 @@ class TestEdgeWaiting < Minitest::Test
     call.value
   end
 
+  # What a block closes then is not waited for.
+  def test_a_block_that_is_left_ends
+    took = now
+    session = connect
+    assert_raises(Timeout::Error) do
+      session.sftp_init do
+        session.open_session do |channel|
+          channel.execute("sleep 60")
+          server("stop")
+          Timeout.timeout(0.3) { channel.read }
+        end
+      end
+    end
+    assert_operator now - took, :<, 25
+  ensure
+    server("cont")
+  end
+
   def test_who_reads_all_and_is_stopped_loses_no_byte
     channel = run_command(connect, "read x; echo out; echo no >&2")
     channel.ungetbyte("ahead ")

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any, NoReturn, SupportsIndex, TypeVar, cast
 
 from . import binding
+from .exceptions import SSH2Error
 
 _C = TypeVar("_C", bound=type)
 _F = TypeVar("_F", bound=Callable[..., Any])
+_M = TypeVar("_M", bound="Managed")
 _module: Any = getattr(binding, "_binding")
 _Swig = type(getattr(binding.SFTPAttributes(), "this"))
 
@@ -34,6 +36,22 @@ class Handle:
 
     def __repr__(self) -> str:
         return object.__repr__(self)  # SWIG's tells addresses of its own
+
+
+class Managed(Handle):
+    """What a with statement closes; no error of that hides the block's."""
+
+    _end = "close"
+
+    def __enter__(self: _M) -> _M:  # noqa: PYI019
+        return self
+
+    def __exit__(self, raised: object, *args: object) -> None:
+        try:
+            getattr(self, self._end)()
+        except SSH2Error:
+            if raised is None:
+                raise
 
 
 def _missing(symbol: str) -> Callable[..., object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import binding
-from ._handle import Handle, adopt
+from ._handle import Managed, adopt
 from .exceptions import (
     AgentAuthenticationError,
     AgentConnectionError,
@@ -32,9 +32,10 @@ __all__ = [
 
 
 @adopt
-class Agent(Handle, binding.Agent):
+class Agent(Managed, binding.Agent):
     """What talks to the agent, made by Session.agent_init()."""
 
+    _end = "disconnect"
     _session: Session | None = None
 
     def get_identities(self) -> list[PublicKey] | Any:
@@ -47,9 +48,3 @@ class Agent(Handle, binding.Agent):
                 return key
             keys.append(key)
         return keys
-
-    def __enter__(self) -> Agent:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.disconnect()

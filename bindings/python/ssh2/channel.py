@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import binding
 from ._ends import end, write_some
-from ._handle import Handle, adopt, deprecated
+from ._handle import Managed, adopt, deprecated
 from .exceptions import BadUseError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def _first(out: Any) -> int:
 
 
 @adopt
-class Channel(Handle, binding.Channel):
+class Channel(Managed, binding.Channel):
     """A channel, made by Session.open_session()."""
 
     _session: Session | None = None
@@ -111,9 +111,3 @@ class Channel(Handle, binding.Channel):
     @deprecated("Session.block_directions")
     def poll_channel_read(self, extended: int) -> int:
         return super().poll_channel_read(extended)
-
-    def __enter__(self) -> Channel:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import binding
-from ._handle import Handle, adopt
+from ._handle import Managed, adopt
 from .channel import Channel
 
 if TYPE_CHECKING:
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 @adopt
-class Listener(Handle, binding.Listener):
+class Listener(Managed, binding.Listener):
     """A port of the server, made by Session.forward_listen()."""
 
+    _end = "forward_cancel"
     _session: Session | None = None
 
     @property
@@ -34,9 +35,3 @@ class Listener(Handle, binding.Listener):
         if isinstance(channel, Channel):
             channel._session = self._session
         return channel
-
-    def __enter__(self) -> Listener:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.forward_cancel()

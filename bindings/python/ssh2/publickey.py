@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 from . import binding
-from ._handle import Handle, adopt
+from ._handle import Managed, adopt
 
 if TYPE_CHECKING:
     from .session import Session
@@ -126,9 +126,10 @@ def _part(attr: Any) -> list[bytes]:
 
 
 @adopt
-class PublicKeySystem(Handle, binding.PublicKeySystem):
+class PublicKeySystem(Managed, binding.PublicKeySystem):
     """The server's keys, made by Session.publickey_init()."""
 
+    _end = "shutdown"
     _session: Session | None = None
 
     @property
@@ -160,9 +161,3 @@ class PublicKeySystem(Handle, binding.PublicKeySystem):
 
     def list_free(self, pkey_list: object = None) -> None:
         """Nothing: a list is Python's own."""
-
-    def __enter__(self) -> PublicKeySystem:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.shutdown()

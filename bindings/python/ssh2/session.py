@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union
 from weakref import WeakValueDictionary
 
 from . import binding
-from ._handle import Handle, adopt, deprecated
+from ._handle import Managed, adopt, deprecated
 from ._pump import Pump, needs_pump, start
 from .agent import Agent
 from .binding import (
@@ -126,7 +126,7 @@ LIBSSH2_FLAG_SK_VERIFICATION_REQUIRED = FlagType(
 
 
 @adopt
-class Session(Handle, binding.Session):
+class Session(Managed, binding.Session):
     """One connection to one server, alone or with a socket of your own.
 
     As a context manager it is closed at the end.
@@ -247,9 +247,7 @@ class Session(Handle, binding.Session):
         return self.callback_set(_AUTHAGENT, copy)
 
     def _opened(self, child: _T) -> _T:
-        if isinstance(
-            child, (Agent, Channel, Listener, PublicKeySystem, SFTP)
-        ):
+        if isinstance(child, (Agent, Channel, Listener, PublicKeySystem, SFTP)):
             child._session = self  # whose end would close the connection
         return child
 
@@ -370,9 +368,3 @@ class Session(Handle, binding.Session):
     def last_error(self, msg_size: int = 1024) -> str | Any:
         """The text of libssh2's last error, if there was one."""
         return super().last_error(msg_size) or ""
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.close()

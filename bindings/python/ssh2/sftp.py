@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from . import binding
 from ._ends import end
-from ._handle import Handle, adopt
+from ._handle import Managed, adopt
 from .binding import (
     LIBSSH2_FXF_APPEND as LIBSSH2_FXF_APPEND,
     LIBSSH2_FXF_CREAT as LIBSSH2_FXF_CREAT,
@@ -87,7 +87,7 @@ class Moved(NamedTuple):
 
 
 @adopt
-class SFTP(Handle, binding.SFTP):
+class SFTP(Managed, binding.SFTP):
     """An SFTP session, made by Session.sftp_init()."""
 
     _session: Session | None = None
@@ -112,9 +112,8 @@ class SFTP(Handle, binding.SFTP):
         ends = {"local": None} | end(local, verb)
         if "object" not in ends:
             return call(**ends, **named)
-        _, number = begun.get(id(local)) or (None, next(_numbers))
+        _, number = begun.pop(id(local), None) or (None, next(_numbers))
         count = call(**ends, object_id=number, **named)
-        begun.pop(id(local), None)
         if count == binding.LIBSSH2_ERROR_EAGAIN:
             begun[id(local)] = local, number
             for forgotten in list(begun)[:-_BEGUN]:
@@ -273,9 +272,3 @@ class SFTP(Handle, binding.SFTP):
         _check_length(source_filename, source_filename_len)
         _check_length(dest_filename, dest_filename_len)
         return self.rename(source_filename, dest_filename, flags)
-
-    def __enter__(self) -> SFTP:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import binding
-from ._handle import Handle, adopt, deprecated
+from ._handle import Handle, Managed, adopt, deprecated
 from .exceptions import SFTPHandleError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class SFTPStatVFS(Handle, binding.SFTPStatVFS):
 
 
 @adopt
-class SFTPHandle(Handle, binding.SFTPHandle):
+class SFTPHandle(Managed, binding.SFTPHandle):
     """An open file or directory, made by SFTP.open() and SFTP.opendir().
 
     Iterating a file yields what read() returns, until its end.
@@ -111,9 +111,3 @@ class SFTPHandle(Handle, binding.SFTPHandle):
         if not size:
             raise StopIteration
         return size, data
-
-    def __enter__(self) -> SFTPHandle:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.close()
