@@ -25,8 +25,6 @@ class CMakeBuild(build_ext):
     def build_extension(self, ext: Extension) -> None:
         if self.inplace:
             sys.exit("ssh2 is not installed editable: PYTHONPATH=build/python")
-        if not (TOP / "CMakeLists.txt").is_file():
-            sys.exit("ssh2 is built from a clone of its whole tree")
         if not shutil.which("cmake"):
             sys.exit("ssh2 is built by CMake, which is not installed")
         work = Path(self.build_temp).resolve()
@@ -52,6 +50,8 @@ class CMakeBuild(build_ext):
                 shutil.copy(file, folder)
 
 
+if not (TOP / "cmake/version.txt").is_file():
+    sys.exit("ssh2 is built from a clone of its whole tree")
 os.makedirs(BUILD, exist_ok=True)
 setup(
     version=(TOP / "cmake/version.txt").read_text().strip(),

@@ -131,6 +131,23 @@ class TestPump(unittest.TestCase):
         time.sleep(0.3)
         self.works(session)
 
+    def test_nor_is_one_of_all_sockets(self):
+        self.addCleanup(socket.setdefaulttimeout, socket.getdefaulttimeout())
+        channel = self.relay(connect())
+        socket.setdefaulttimeout(0.1)
+        session = over(channel)
+        time.sleep(0.5)
+        self.works(session)
+
+    def test_dropping_in_a_child_ends_nothing(self):
+        session = over(self.relay(connect()))
+        child = os.fork()
+        if not child:
+            del session
+            os._exit(0)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        self.works(session)
+
     def test_a_session_in_a_session_in_a_session(self):
         outer = connect()
         middle = over(self.relay(outer))

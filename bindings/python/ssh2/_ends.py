@@ -15,9 +15,9 @@ from .exceptions import SSH2Error
 
 
 def again(stream: Any) -> None:
-    """Wait where a channel's session does not: others may take its bytes."""
+    """Wait where a stream's session does not: others may take its bytes."""
     with selectors.DefaultSelector() as ready:
-        session = getattr(stream, "session", None)
+        session = getattr(stream, "_session", None)
         if session is not None:
             ready.register(session, selectors.EVENT_READ)
         ready.select(0.05)

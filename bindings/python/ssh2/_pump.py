@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import socket
 from collections.abc import Callable
 from threading import Thread
@@ -89,6 +90,7 @@ def _both_ways(*ends: Any) -> None:
 
 def start(stream: Any, sock: socket.socket, errors: list[Any]) -> None:
     """Copy until both have ended, then close both; why, goes to errors."""
+    sock.settimeout(None)  # whatever the program has for its own sockets
     Thread(target=_both_ways, args=(stream, sock, errors), daemon=True).start()
 
 
@@ -97,13 +99,16 @@ class Pump:
 
     def __init__(self, stream: Any) -> None:
         self.errors: list[Exception] = []
+        self._process = os.getpid()
         self.sock, far = socket.socketpair()
         start(stream, far, self.errors)
 
     def close(self) -> None:
-        # The core has a descriptor of its own to this socket.
-        with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
+        # The core has a descriptor of its own to this socket; so has, to what
+        # is the parent's, a child that was forked.
+        if os.getpid() == self._process:
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
         self.sock.close()
 
     def __del__(self) -> None:
