@@ -578,7 +578,7 @@ def unmet(need, runner):
         return not runner.ask(call="at_least", on=None, keys={}, name=None,
                               args=[int(high) << 16 | int(low) << 8])
     name = f"SSH2_{need.upper()}"
-    return name not in os.environ and f"{name}_PORT" not in os.environ
+    return not (os.environ.get(name) or f"{name}_PORT" in os.environ)
 
 
 def load(paths):

@@ -120,7 +120,7 @@ async def open_many(conn, kind, count):
             await conn.create_x11_connection(Session, "display", 7)
         else:
             await conn.create_agent_connection(Session)
-    for _ in range(200):
+    for _ in range(2000):
         await asyncio.sleep(0.01)
         if ended == count:
             break
