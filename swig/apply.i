@@ -63,8 +63,13 @@
     (const void *pubkeydata, size_t pubkeydata_len_or_none),
     (const void *modes, size_t modes_len)
 };
+#ifndef STREAM
+#define STREAM TEXT
+#endif
+%apply (const void *STREAM, size_t LEN) {
+    (const void *buf, size_t len) /* of a channel */
+};
 %apply (const void *TEXT, size_t LEN) {
-    (const void *buf, size_t len), /* of a channel */
     (const void *key, size_t key_len),
     (const void *name, size_t name_len),
     (const void *line, size_t line_len)

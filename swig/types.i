@@ -16,6 +16,8 @@
  *   (const void *BYTES_OR_NONE, size_t LEN)
  *   (const void *TEXT, size_t LEN)              text or bytes, NUL included
  *   (const void *TEXT_OR_NONE, size_t LEN)
+ *   (const void *STREAM, size_t LEN)            TEXT, unless lang.i defines it
+ *                                               as another of these
  *   const s2_list *PARTS_OR_NONE    a list of text or bytes
  *   const s2_list *PATHS            a list of what PATH takes
  *   int SOCKET                      a descriptor, or an object that has one

@@ -262,6 +262,7 @@ settle_result(VALUE self, VALUE result)
 %bytes(BYTES_OR_NONE, 1, bytes_of)
 %bytes(TEXT, 0, text_of)
 %bytes(TEXT_OR_NONE, 1, text_of)
+#define STREAM BYTES /* as any IO's */
 
 %{
 /* Strings as a list of the core's, whose memory is all the collector's. */

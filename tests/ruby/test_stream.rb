@@ -218,6 +218,18 @@ class TestStream < Minitest::Test
     assert_raises(TypeError) { run_command(@session, "cat").write(5) }
   end
 
+  def test_what_is_written_is_its_bytes
+    odd = ["gr\u00fcn".encode("ISO-8859-1"), "x".encode("UTF-16LE")]
+    assert_written(odd.map(&:b).join * 2) do |io|
+      odd.each { |text| assert_equal text.bytesize, io.write(text) }
+      odd.each { |text| io << text }
+    end
+    channel = run_command(@session, "cat")
+    assert_equal 4, channel.write_ex(0, odd[0])
+    channel.send_eof
+    assert_equal odd[0].b, channel.binmode.read
+  end
+
   # Every kind of source to every kind of target.
   def test_copy_stream
     bytes = Random.new(3).bytes(400_000)
