@@ -19,6 +19,8 @@ IN = {
     "const char *OR_NONE": "String?",
     "const char *PATH": "path",
     "const char *PATH_OR_NONE": "path?",
+    "const char *FILE_PATH": "path",
+    "const char *FILE_PATH_OR_NONE": "path?",
     "const void *BYTES, size_t LEN": "String",
     "const void *BYTES_OR_NONE, size_t LEN": "String?",
     "const void *TEXT, size_t LEN": "String",

@@ -25,6 +25,6 @@ typedef struct s2_agent {
                        const char *method = NULL, s2_buf *bytes = NULL);
         s2_error *disconnect();
         s2_error *get_identity_path(s2_buf *text);
-        s2_error *set_identity_path(const char *path);
+        s2_error *set_identity_path(const char *const path);
     }
 } s2_agent;

@@ -43,12 +43,20 @@
     const char *const host /* any address, where one is listened on */
 };
 %apply const char *PATH {
-    const char *path, const char *filename, const char *privatekey,
+    const char *path, const char *filename,
     const char *source_filename, const char *dest_filename,
-    const char *target, const char *remote,
+    const char *target, const char *remote
+};
+#ifndef LOCAL
+#define LOCAL PATH
+#define LOCAL_OR_NONE PATH_OR_NONE
+#endif
+%apply const char *LOCAL {
+    const char *privatekey,
+    const char *const path, const char *const filename, /* not the server's */
     const char *const local /* a folder */
 };
-%apply const char *PATH_OR_NONE {
+%apply const char *LOCAL_OR_NONE {
     const char *publickey, const char *known_hosts, const char *local
 };
 %apply (const void *BYTES, size_t LEN) {

@@ -31,7 +31,7 @@ typedef struct s2_knownhost {
         s2_error *delete(s2_entry *entry);
         s2_error *readline(const void *line, size_t line_len,
                            int f_type = LIBSSH2_KNOWNHOST_FILE_OPENSSH);
-        s2_error *readfile(const char *filename,
+        s2_error *readfile(const char *const filename,
                            int f_type = LIBSSH2_KNOWNHOST_FILE_OPENSSH,
                            int *result = NULL);
         s2_error *writeline_of(s2_entry *entry,
@@ -41,7 +41,7 @@ typedef struct s2_knownhost {
             (void)buf_len;
             return s2_knownhost_writeline($self, entry, f_type, bytes);
         }
-        s2_error *writefile(const char *filename,
+        s2_error *writefile(const char *const filename,
                             int f_type = LIBSSH2_KNOWNHOST_FILE_OPENSSH);
         s2_error *get(s2_entry *prev = NULL, s2_entry **out = NULL);
     }

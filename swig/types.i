@@ -12,6 +12,8 @@
  *   const char *OR_NONE
  *   const char *PATH                the same, or an object that is a path
  *   const char *PATH_OR_NONE
+ *   const char *LOCAL               the same, on this machine: PATH, unless
+ *   const char *LOCAL_OR_NONE       lang.i defines both as words of its own
  *   (const void *BYTES, size_t LEN)             bytes, not text
  *   (const void *BYTES_OR_NONE, size_t LEN)
  *   (const void *TEXT, size_t LEN)              text or bytes, NUL included

@@ -99,6 +99,13 @@ path_of(VALUE value)
     return word_of(path == Qundef ? value : path);
 }
 
+/* A path's bytes as they are, as File takes them. */
+static VALUE
+file_of(VALUE value)
+{
+    return rb_str_encode_ospath(rb_get_path(value));
+}
+
 /* A string to read into: hidden until it is the result. */
 static VALUE
 buffer_of(size_t capacity)
@@ -246,6 +253,10 @@ settle_result(VALUE self, VALUE result)
 %string(const char *OR_NONE, 1, word_of)
 %string(const char *PATH, 0, path_of)
 %string(const char *PATH_OR_NONE, 1, path_of)
+%string(const char *FILE_PATH, 0, file_of)
+%string(const char *FILE_PATH_OR_NONE, 1, file_of)
+#define LOCAL FILE_PATH
+#define LOCAL_OR_NONE FILE_PATH_OR_NONE
 
 %define %bytes(name, or_none, of)
 %argument(%arg((const void *name, size_t LEN)), (VALUE bytes = Qnil)) {

@@ -38,6 +38,36 @@ class TestTransfers < Minitest::Test
     end
   end
 
+  def test_a_name_here_is_its_bytes
+    here, tree, key, hosts = %w[file tree key hosts].map do |word|
+      "#{@folder}/#{word}-gr\u00fcn".encode("ISO-8859-1")
+    end
+    assert_equal DATA.bytesize, @sftp.get(@there, here)
+    assert_equal DATA.bytesize, @sftp.put(Pathname(here), @here)
+    Dir.mkdir("#{@folder}/empty")
+    @sftp.get_tree("#{@folder}/empty", tree)
+    @sftp.put_tree(tree, "#{@folder}/again")
+    known = @session.knownhost_init
+    known.readfile(ENV.fetch("SSH2_KNOWN_HOSTS"))
+    known.writefile(hosts)
+    assert_equal known.count, @session.knownhost_init.readfile(hosts)
+    FileUtils.cp(KEY, key)
+    SSH2::Session.open(HOST, PORT, known_hosts: hosts, key: key,
+                                   user: ENV.fetch("SSH2_USER"), &:close)
+    agent = @session.agent_init
+    agent.set_identity_path(here)
+    assert File.identical?(here, agent.identity_path)
+    [tree, key, hosts].each { |path| assert_path_exists path }
+  end
+
+  def test_a_name_here_is_one_that_a_file_may_have
+    assert_raises(ArgumentError) { @sftp.get(@there, "a\0b") }
+    assert_raises(TypeError) { @sftp.get_tree(@there, nil) }
+    assert_raises(Encoding::CompatibilityError) do
+      @sftp.get(@there, @here.encode("UTF-16LE"))
+    end
+  end
+
   def test_more_threads_than_lanes
     threads = (0...9).map do |number|
       Thread.new do
