@@ -229,6 +229,19 @@ class TestEdge < Minitest::Test
     assert_raises(ArgumentError) { hosts.check("h", key: "k") }
   end
 
+  def test_known_hosts_may_go_while_they_are_told
+    hosts = SSH2::Session.new.knownhost_init
+    hosts.readfile(ENV.fetch("SSH2_KNOWN_HOSTS"))
+    count = hosts.count
+    assert_operator count, :>, 1
+    seen = 0
+    hosts.each do |entry|
+      seen += 1
+      hosts.delete(entry)
+    end
+    assert_equal [count, 0], [seen, hosts.count]
+  end
+
   def test_what_is_opened_by_name
     SSH2::Session.open(host: HOST, port: PORT, user: ENV.fetch("SSH2_USER"),
                        known_hosts: ENV.fetch("SSH2_KNOWN_HOSTS"),

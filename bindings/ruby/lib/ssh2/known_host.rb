@@ -8,12 +8,15 @@ module SSH2
     include Enumerable
     include Names
 
-    # Each KnownHostEntry.
+    # Each KnownHostEntry, which the block may delete.
     def each
       return enum_for(:each) unless block_given?
 
-      entry = nil
-      yield entry while (entry = get(entry))
+      following = get
+      while (entry = following)
+        following = get(entry)
+        yield entry
+      end
       self
     end
 
