@@ -112,6 +112,12 @@ record_value(const void *record, size_t size, const swig_type_info *type)
     "$result = add_output($result,
                           record_value($1, sizeof *$1, $1_descriptor));"
 
+/* A field is set, but none of what is frozen. */
+%typemap(memberin) SWIGTYPE %{
+    rb_check_frozen(self);
+    $1 = $input;
+%}
+
 /* A second initialize would lose the first's session. */
 %exception s2_session::s2_session %{
     if (RTYPEDDATA_DATA(self))

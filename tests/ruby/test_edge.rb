@@ -138,6 +138,16 @@ class TestEdge < Minitest::Test
     assert_equal 0o600, copy.permissions
   end
 
+  def test_what_is_frozen_stays_as_it_is
+    attributes = SSH2::SFTPAttributes.new(permissions: 0o600).freeze
+    SSH2::SFTPAttributes::FIELDS.each do |name|
+      assert_raises(FrozenError) { attributes.public_send(:"#{name}=", 5) }
+    end
+    assert_equal SSH2::SFTPAttributes.new(permissions: 0o600), attributes
+    assert_raises(FrozenError) { attributes.clone.uid = 5 }
+    attributes.dup.uid = 5
+  end
+
   def test_what_says_the_same_is_equal
     attributes = SSH2::SFTPAttributes.new(permissions: 0o600)
     others = [SSH2::SFTPAttributes.new(permissions: 0o600),
