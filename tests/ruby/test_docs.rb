@@ -164,6 +164,10 @@ class TestDocs < Minitest::Test
     assert_operator count, :>, 80
   end
 
+  def test_a_key_may_be_added_by_its_kind_and_blob
+    assert_equal [2, 4], SIGNATURES.methods["SSH2::PublicKeySystem"]["add"]
+  end
+
   def objects
     session = connect
     sftp = session.sftp_init

@@ -252,6 +252,14 @@ class TestEdge < Minitest::Test
     assert_equal [count, 0], [seen, hosts.count]
   end
 
+  def test_no_attributes_are_an_array
+    keys = objects[SSH2::PublicKeySystem]
+    [nil, 5, {}, [nil]].each do |odd|
+      assert_raises(TypeError) { keys.add("n", "b", false, odd) }
+      assert_raises(TypeError) { keys.add("n", "b", attrs: odd) }
+    end
+  end
+
   def test_what_is_opened_by_name
     SSH2::Session.open(host: HOST, port: PORT, user: ENV.fetch("SSH2_USER"),
                        known_hosts: ENV.fetch("SSH2_KNOWN_HOSTS"),

@@ -86,7 +86,7 @@ module SSH2
     private
 
     def parts_of(attrs)
-      attrs.flat_map do |attr|
+      [].concat(attrs).flat_map do |attr|
         unless attr.is_a?(PublicKeyAttribute)
           raise TypeError, "no PublicKeyAttribute, but #{attr.class}"
         end
