@@ -183,12 +183,18 @@ class Writer:
         words = [f"{'?' * bool(p.default or block(p))}{self.given(p)} {p.name}"
                  for p in method.params]
         asked = " ?{ (*untyped) -> untyped }" * any(map(block, method.params))
-        kind = self.result(method)
-        if method.waits:
-            kind = f"({kind} | wait)"
+        result = self.result(method)
+        wait = " | wait" * method.waits
+        kind = f"({result}{wait})" if wait else result
         own = "" if method.cls else "self."
-        return [*self.comment(method), f"def {own}{method.name}: "
-                f"({', '.join(words)}){asked} -> {kind}"]
+        head = f"def {own}{method.name}"
+        form = f"({', '.join(words)})"
+        lines = [f"{head}: {form}{asked} -> {kind}"]
+        _, params = self.said.get(f"{method.cls}.{method.name}", ([], ""))
+        if "&block" in params and not asked:  # it is given what was opened
+            lines.append(f"{' ' * len(head)}| [T] {form} {{ ({result}) -> T }}"
+                         f" -> (T{wait})")
+        return [*self.comment(method), *lines]
 
     def mine(self, cls: Class) -> list[Method]:
         """Those that Ruby's own files leave as they are."""

@@ -6,9 +6,10 @@ require "rbconfig"
 # What the .rbs files say: the methods of each class, and how many arguments
 # each takes.
 class Signatures
-  attr_reader :methods, :constants
+  attr_reader :methods, :constants, :blocks
 
   def initialize(folder)
+    @blocks = Hash.new { |hash, key| hash[key] = [] } # who takes one
     @methods = Hash.new { |hash, key| hash[key] = {} }
     @constants = Hash.new { |hash, key| hash[key] = [] }
     Dir.glob(File.join(folder, "*.rbs")).sort.each { |path| read(path) }
@@ -19,6 +20,8 @@ class Signatures
   def read(path)
     scopes = []
     File.foreach(path) do |line|
+      @blocks[scopes.join("::")] << ($1 || @last) if
+        line =~ /\A\s*(?:def (\S+):|\|) .*(?:\) \??\{|-> bot)/
       case line
       when /\A\s*(class|module|interface) (\w+)/
         @constants[scopes.join("::")] << $2 unless $1 == "interface"
@@ -162,6 +165,20 @@ class TestDocs < Minitest::Test
       end
     end
     assert_operator count, :>, 80
+  end
+
+  def test_who_takes_a_block_says_so
+    count = 0
+    scopes.each do |scope|
+      methods_of(scope).each do |name, method|
+        next if hidden?(method) || method.name != method.original_name
+        next unless method.parameters.include?(%i[block block])
+
+        count += 1
+        assert_includes SIGNATURES.blocks[scope.name], name, scope.name
+      end
+    end
+    assert_operator count, :>, 20
   end
 
   def test_a_key_may_be_added_by_its_kind_and_blob
