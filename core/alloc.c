@@ -29,8 +29,9 @@ enum { UNIT = 4096, MOST = 1 << 20, SPARE = 64 };
 enum { AT_A_TIME = 32 << 20 };
 
 /* All that libssh2 gives to free() are points of ECDSA and its signatures, of
- * some 140 bytes at most; or what it takes for one, of the size of an RSA key. */
-enum { GONE_MAX = 2048 };
+ * some 140 bytes at most; and at login what it takes for one, as long as an RSA
+ * key. */
+enum { GONE_MAX = 512, GONE_MAX_AT_LOGIN = 2048 };
 
 static size_t
 class_of(size_t size)
@@ -170,7 +171,9 @@ s2_alloc_new(s2_alloc *a, size_t size)
         a->live -= b->size;
         a->used--;
     }
-    *b = (s2_block){.p = p, .size = size};
+    *b = (s2_block){.p = p,
+                    .size = size,
+                    .gone = size <= (a->login ? GONE_MAX_AT_LOGIN : GONE_MAX)};
     a->used++;
     a->count++;
     a->live += size;
@@ -213,7 +216,7 @@ s2_alloc_end(s2_alloc *a)
 {
     s2_alloc_trim(a);
     for (size_t i = 0; i < a->slots; i++)
-        if (a->table[i].p && (a->table[i].freed || a->table[i].size > GONE_MAX))
+        if (a->table[i].p && (a->table[i].freed || !a->table[i].gone))
             free(a->table[i].p);
     free(a->table);
     *a = (s2_alloc){0};

@@ -38,6 +38,7 @@ typedef struct s2_block {
     void *p; /* NULL: an empty slot */
     size_t size;
     bool freed; /* kept for a late reader */
+    bool gone;  /* or it may be: by free(), which nobody was told of */
 } s2_block;
 
 /*
@@ -53,6 +54,7 @@ typedef struct s2_alloc {
     size_t since; /* bytes asked for since libssh2 last looked for more input */
     size_t live, most;       /* bytes that are out; how many may be, 0: any */
     bool failed, keep, full; /* full: by what `most` forbade */
+    bool login;              /* it is before it, or amid it */
     void *pool[S2_POOLS];    /* free blocks, by size */
     size_t pooled;
 } s2_alloc;

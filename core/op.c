@@ -874,6 +874,7 @@ try_step(s2_session *s, s2_op *op)
     s->wire.spare = S2_SPARE;
     s->wire.sending = false;
     live = s->alloc.live;
+    s->alloc.login = !atomic_load(&s->seen.authenticated);
     s->alloc.most = hosts ? 0 : s->hosts + S2_KEPT_EACH;
     if (s->shaken && !hosts)
         s->alloc.most = s->hosts + S2_KEPT +
