@@ -302,7 +302,7 @@ s2_error *s2_session_disconnect(s2_session *s, int reason,
  * End every call on the session with ClosedError and let go of the socket.
  *
  * Nothing is sent, but what undoes transfers that were left: where the session
- * blocks that is waited for, half a second at most.  Again: nothing is done.
+ * blocks that is waited for, two seconds at most.  Again: nothing is done.
  */
 s2_error *s2_session_close(s2_session *s);
 /* Was it closed by close()? */

@@ -11,7 +11,7 @@
 #include <sys/auxv.h>
 #endif
 
-enum { UNDO_WAIT = 500 }; /* ms */
+enum { UNDO_WAIT = 2000 }; /* ms */
 
 static int init_rc;
 
