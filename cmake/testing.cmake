@@ -107,7 +107,8 @@ function(ssh2_test_preset name preset)
     endif()
     add_test(NAME ${name}
         COMMAND ${CMAKE_COMMAND} -DPRESET=${preset} -DLONG=${long}
-            -DROOT=${SSH2_LIBSSH2_ROOT} -P ${CMAKE_SOURCE_DIR}/cmake/test-preset.cmake)
+            -DROOT=${SSH2_LIBSSH2_ROOT}
+            -P ${CMAKE_SOURCE_DIR}/cmake/test-preset.cmake)
     # It takes longest, so it is among the first to start.
     set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} COST 100000
         LABELS "${arg_LABEL}")
