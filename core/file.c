@@ -18,6 +18,7 @@ enum {
     LITTLE = 8192,          /* of a window: it is used up */
     SLICE = 4 << 20,        /* as much as one call keeps in flight */
     ONCE_MORE = 4096,       /* is this the end? */
+    LEAST = 1,              /* that can be read */
     NAME_CAP = 65536,  /* a longer name would lose the rest of its packet */
     AHEAD = 256 << 10, /* the most that is read for a smaller piece */
 };
@@ -243,13 +244,14 @@ was_short(s2_op *op, ssize_t rc)
 
 /* The most that is to be read, if all that libssh2 asks for at once, four times
  * that, is to fit: with something to give it leaves the rest of a request, which
- * another call's would be taken for. */
+ * another call's would be taken for.  LEAST asks for nothing, as long as more
+ * is to come. */
 static size_t
 read_room(const s2_op *op)
 {
     size_t fits = window(op) / PACKET_HEAD;
 
-    return fits > 2 ? (fits - 2) * PACKET / 4 : 1;
+    return fits > 2 ? (fits - 2) * PACKET / 4 : LEAST;
 }
 
 /*
@@ -259,12 +261,10 @@ read_room(const s2_op *op)
  * and takes an end that was told of a later place for that of the file.
  */
 static ssize_t
-read_on(s2_op *op, void *dst, size_t most)
+read_once(s2_op *op, void *dst, size_t most)
 {
     s2_file *f = (s2_file *)op->self;
 
-    if (most > read_room(op))
-        most = read_room(op);
     for (;;) {
         size_t cap = f->limit && f->limit < most ? f->limit : most, got;
         uint64_t at = libssh2_sftp_tell64(f->raw);
@@ -292,6 +292,21 @@ read_on(s2_op *op, void *dst, size_t most)
             return n;
         }
     }
+}
+
+/* A caller need not come for each of the least. */
+static ssize_t
+read_on(s2_op *op, char *dst, size_t most)
+{
+    size_t done = 0, room;
+    ssize_t n;
+
+    do {
+        room = read_room(op);
+        n = read_once(op, dst + done, room < most - done ? room : most - done);
+        done += n > 0 ? (size_t)n : 0;
+    } while (n > 0 && room == LEAST && done < most);
+    return done ? (ssize_t)done : n;
 }
 
 /* Hand over what is kept; nothing to a caller who has left. */

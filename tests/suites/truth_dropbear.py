@@ -184,6 +184,8 @@ def kept_alive(client):
     client.call("c.execute", "sleep 2.5; echo still here")
     truth.equal("the output", truth.whole(client, "c.read_ex", 99),
                 b"still here\n")
+    client.call("c.close")
+    client.call("c.wait_closed")  # else dropbear may close SFTP's in its stead
     truth.transfer(client, 100000)
 
 
