@@ -35,10 +35,7 @@ def run(session, command):
 
 
 def read_all(stream):
-    data = b""
-    while part := stream.read(1024)[1]:
-        data += part
-    return data
+    return b"".join(iter(lambda: stream.read(1024)[1], b""))
 
 
 def server(verb):
