@@ -146,8 +146,8 @@ class TestCallbacks(unittest.TestCase):
         with unraisable() as seen:
             for _ in range(50):
                 channel = run(self.session, "@debug")
-                signal.setitimer(signal.ITIMER_REAL, 0.002)
                 with self.assertRaises(TimeoutError):
+                    signal.setitimer(signal.ITIMER_REAL, 0.002)
                     while channel.read()[1]:
                         pass
                     time.sleep(5)
