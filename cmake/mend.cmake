@@ -169,6 +169,23 @@ function(ssh2_mend_source source)
         "(sftpInit_sftp = NULL;\n *}\n *session->sftpInit_state = libssh2_NB_state_idle;\n *)return NULL;"
         "\\1return sftp_init(session);")
 
+    # All answers that nobody has asked for are gone through for each packet that
+    # comes: of many, for minutes.
+    ssh2_mend(${source}/src/sftp.c
+        "packet = LIBSSH2_ALLOC\\(session, sizeof\\(LIBSSH2_SFTP_PACKET\\)\\);"
+        "for(packet = _libssh2_list_first(&sftp->packets); packet;
+        packet = _libssh2_list_next(&packet->node))
+        kept++;
+    if(kept > 10000) {
+        sftp->last_errno = LIBSSH2_FX_OK;
+        return _libssh2_error(session, LIBSSH2_ERROR_SFTP_PROTOCOL,
+                              \"more answers than were asked for\");
+    }
+    \\0")
+    ssh2_mend(${source}/src/sftp.c
+        "uint32_t request_id;\n\n *if\\(data_len < 5\\)"
+        "unsigned kept = 0;\n    \\0")
+
     # A flush that waits for the end of a key exchange takes what it flushed off
     # the window each time it is tried.
     ssh2_mend(${source}/src/channel.c

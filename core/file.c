@@ -18,7 +18,7 @@ enum {
     LITTLE = 8192,          /* of a window: it is used up */
     SLICE = 4 << 20,        /* as much as one call keeps in flight */
     ONCE_MORE = 4096,       /* is this the end? */
-    LEAST = 1,              /* that can be read */
+    ONE_REQUEST = 1024,     /* is read by one, whatever came before */
     NAME_CAP = 65536,  /* a longer name would lose the rest of its packet */
     AHEAD = 256 << 10, /* the most that is read for a smaller piece */
 };
@@ -244,14 +244,13 @@ was_short(s2_op *op, ssize_t rc)
 
 /* The most that is to be read, if all that libssh2 asks for at once, four times
  * that, is to fit: with something to give it leaves the rest of a request, which
- * another call's would be taken for.  LEAST asks for nothing, as long as more
- * is to come. */
+ * another call's would be taken for. */
 static size_t
 read_room(const s2_op *op)
 {
     size_t fits = window(op) / PACKET_HEAD;
 
-    return fits > 2 ? (fits - 2) * PACKET / 4 : LEAST;
+    return fits > 2 ? (fits - 2) * PACKET / 4 : 1;
 }
 
 /*
@@ -261,10 +260,12 @@ read_room(const s2_op *op)
  * and takes an end that was told of a later place for that of the file.
  */
 static ssize_t
-read_once(s2_op *op, void *dst, size_t most)
+read_on(s2_op *op, void *dst, size_t most)
 {
     s2_file *f = (s2_file *)op->self;
 
+    if (most > read_room(op))
+        most = read_room(op);
     for (;;) {
         size_t cap = f->limit && f->limit < most ? f->limit : most, got;
         uint64_t at = libssh2_sftp_tell64(f->raw);
@@ -281,6 +282,8 @@ read_once(s2_op *op, void *dst, size_t most)
             /* Four times what is read is asked for at once. */
             if (fell_short)
                 f->limit = f->got / 4 < cap ? f->got / 4 + 1 : cap / 2 + 1;
+            if (fell_short && f->limit < ONE_REQUEST)
+                f->limit = ONE_REQUEST;
             turn_to(f, at + got);
             if (got || !fell_short)
                 return got ? (ssize_t)got : n; /* an error comes again */
@@ -292,21 +295,6 @@ read_once(s2_op *op, void *dst, size_t most)
             return n;
         }
     }
-}
-
-/* A caller need not come for each of the least. */
-static ssize_t
-read_on(s2_op *op, char *dst, size_t most)
-{
-    size_t done = 0, room;
-    ssize_t n;
-
-    do {
-        room = read_room(op);
-        n = read_once(op, dst + done, room < most - done ? room : most - done);
-        done += n > 0 ? (size_t)n : 0;
-    } while (n > 0 && room == LEAST && done < most);
-    return done ? (ssize_t)done : n;
 }
 
 /* Hand over what is kept; nothing to a caller who has left. */
@@ -467,8 +455,8 @@ write_step(s2_op *op)
     if (rc)
         return rc;
     /* Where the reader is, not where libssh2 has read ahead: it would take
-     * what it asked for there for acknowledgements. */
-    if (f->ahead || f->kept_used < f->kept.len)
+     * what it asked for there for acknowledgements.  Nor is it left amid it. */
+    if (!op->r[GIVEN] && (f->ahead || f->kept_used < f->kept.len))
         move_to(f, position(f));
     while (op->done < op->b[0].len) {
         size_t left = op->b[0].len - op->done;
@@ -537,10 +525,10 @@ readdir_step(s2_op *op)
 
     if (rc)
         return rc;
-    if (f->entry && !op->left) {
+    /* It came to a call that was lost, but not amid another's request. */
+    if (f->entry && !op->left && !e) {
         op->state = f->entry;
         f->entry = NULL;
-        free(e);
         return 0;
     }
     if (!e && !(e = op->state = malloc(sizeof *e)))

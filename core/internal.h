@@ -363,8 +363,8 @@ void s2_record_drop(s2_scope *scope);
 /* Keep the state of a call that would block, one with S2_OWES, outside any
  * scope, until it is made again. */
 void s2_op_owe(s2_op *op);
-/* For the end of an object: forget the results that were kept for it. */
-void s2_owed_drop(s2_session *s, const s2_obj *obj);
+/* For the end of an object: forget the results that were kept for it, if any. */
+bool s2_owed_drop(s2_session *s, const s2_obj *obj);
 /* Try what was left in a scope: 0 once it is free of it, else EAGAIN. */
 int s2_record_advance(s2_session *s, s2_scope *scope);
 /* Let language code in: the session is held, its turn free. */

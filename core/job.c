@@ -334,10 +334,8 @@ run_step(s2_op *op)
                                  "made have all channels that there may be"));
         }
         /* What was begun without blocking, and left, is not gone on with. */
-        if (atomic_load(&S2_SESSION(op)->blocking) && S2_SESSION(op)->owed) {
-            s2_owed_drop(S2_SESSION(op), op->self);
-            op->more = true;
-        }
+        if (atomic_load(&S2_SESSION(op)->blocking) && S2_SESSION(op)->owed)
+            op->more = s2_owed_drop(S2_SESSION(op), op->self);
         op->why = ": other transfers of this SFTP are not over";
         return LIBSSH2_ERROR_EAGAIN;
     }

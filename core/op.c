@@ -17,6 +17,9 @@ enum { POLL_SLICE = 1000, BUSY_SLICE = 50 }; /* ms */
 enum { NEAR_US = 100, FAR_WAITS = 20 };
 enum { SILENT_INTERVALS = 3, MAX_OWED = 64, FORGOTTEN = 10000 /* ms */ };
 enum { HURT_WAIT = 1000 /* ms */ };
+/* What libssh2 sends at once, less what else is in a request: of a longer one it
+ * never sends the rest, for which the server takes the next. */
+enum { PATHS = 32000 };
 
 typedef struct call {
     s2_op *op;
@@ -199,16 +202,20 @@ settle_owed(s2_op **at)
     record_free(left);
 }
 
-void
+bool
 s2_owed_drop(s2_session *s, const s2_obj *obj)
 {
     s2_op **at = &s->owed;
+    bool any = false;
 
     while (*at)
-        if (!obj || (*at)->self == obj)
+        if (!obj || (*at)->self == obj) {
             settle_owed(at);
-        else
+            any = true;
+        } else {
             at = &(*at)->next;
+        }
+    return any;
 }
 
 int
@@ -747,6 +754,11 @@ unusable(call *c)
     if ((op->flags & S2_AUTHED) && !libssh2_userauth_authenticated(s->raw))
         return s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL,
                             op->func, NULL, "not authenticated yet");
+    if (sftp_of(op->self) && op->scope == &sftp_of(op->self)->scope &&
+        !op->park && op->b[0].len + op->b[1].len > PATHS)
+        return s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL,
+                            op->func, NULL, "a path of %zu bytes",
+                            op->b[0].len + op->b[1].len);
     return NULL;
 }
 

@@ -207,9 +207,10 @@ enum { PATH_CAP = 65536 };
 
 /* A fix of CVE-2025-15661 takes the number of a request for the status that
  * answers it, of these three requests only: success for failure, any reason
- * for any other.  Two refusals that are sure show whether it is in. */
-static atomic_int statuses; /* 0: not known yet */
-enum { STATUSES_TRUE = 1, STATUSES_LOST };
+ * for any other.  Two refusals that are sure show whether it is in, where that
+ * is not known from the build. */
+enum { UNKNOWN, STATUSES_TRUE, STATUSES_LOST };
+static atomic_int statuses = SSH2_LIBSSH2_SOURCE ? STATUSES_TRUE : UNKNOWN;
 
 enum { PROBE, PROBE_AGAIN, ASK, VERIFY, VERIFY_SWAPPED, REASON };
 

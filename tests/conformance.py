@@ -283,7 +283,7 @@ class Verbs:
         return os.readlink(path)
 
     def fill(self, count):
-        return (bytes(range(251)) * (count // 251 + 1))[:count]
+        return (bytes(range(1, 252)) * (count // 251 + 1))[:count]
 
     def size(self, value):
         return len(value)

@@ -154,6 +154,11 @@ class Server:
     def unasked(self, kind, ident, honest):
         return status(ident + 500, 4) + honest
 
+    def foreign(self, kind, ident, honest):
+        """Thousands of answers that nobody has asked for."""
+        return b"".join(u32(5) + bytes([STATUS]) + u32(ident + 9999 + n)
+                        for n in range(4000)) + honest
+
     def long_packet(self, kind, ident, honest):
         return u32(0xfffffff0) + honest[4:]
 

@@ -6,10 +6,10 @@
 "SSH-2.0-STEP:LIE" asks for a lie; none:none for none, sftp:any for liar.py's,
 by the path; sftp:full for a disk that is full, behind a window that grows, and
 sftp:small for one behind small packets; sftp:narrow for a window of less than a
-client may ask for ahead; sftp:ends for SFTP that ends when another channel is
-opened, sftp:empty for one that ends at once; auth:algorithms for one that tells
-a client of the same algorithm over and over, auth:rounds for one that asks
-twice; forward:late for a connection that comes as its port is given up; etm:more
+client may ask for ahead, sftp:least for hardly any; sftp:ends for SFTP that ends
+when another channel is opened, sftp:empty for one that ends at once;
+auth:algorithms for one that tells a client of the same algorithm over and over,
+auth:rounds for one that asks twice; forward:late for a connection that comes as its port is given up; etm:more
 for a packet with an encrypt-then-MAC that is all padding, and more, etm:less for
 one that is less than a block.  STEP is one of STEPS, what the server says in a
 conversation; LIE is a method of Lies below, or one of
@@ -26,6 +26,7 @@ import contextlib
 import hashlib
 import hmac
 import itertools
+import math
 import os
 import re
 import signal
@@ -43,7 +44,7 @@ SECRET = b"the password of an honest user"
 TRUTH = b"the truth, and nothing but the truth\n" * 50
 ERROR = b"some words of a command\n"
 COOKIE = bytes(range(16))
-NARROW = 1000  # bytes of a window
+NARROW = {"sftp:narrow": 2400, "sftp:least": 800}  # bytes of a window
 KEY = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 ANOTHER = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 P256 = ec.derive_private_key(0x1234567890abcdef, ec.SECP256R1())
@@ -727,8 +728,8 @@ class Peer(Lies):
                 self.say("close", 97, self.first)
                 time.sleep(0.1)
             self.first = chan
-            window = {"sftp:full": 130_000, "sftp:narrow": NARROW}.get(
-                self.where, 1 << 21)
+            window = 130_000 if self.where == "sftp:full" else \
+                NARROW.get(self.where, 1 << 21)
             most = 4096 if self.where == "sftp:small" else 1 << 15
             self.say("openok", 91, chan, 3, window, most)
         else:
@@ -822,7 +823,7 @@ class Peer(Lies):
         data = unpack(rest, "us")[1]
         self.sftp_in += data
         self.used += len(data)
-        if self.where == "sftp:narrow" and self.used >= NARROW / 2:
+        if self.used >= NARROW.get(self.where, math.inf) / 2:
             self.say("adjust", 93, self.chan, self.used)
             self.used = 0
         while len(self.sftp_in) >= 4:
