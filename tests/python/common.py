@@ -2,6 +2,7 @@
 import importlib.util
 import os
 import socket
+import tempfile
 import threading
 import unittest
 
@@ -36,6 +37,13 @@ def run(session, command):
 
 def read_all(stream):
     return b"".join(iter(lambda: stream.read(1024)[1], b""))
+
+
+def fifo():
+    """The path of a new one: who reads it waits until the test writes it."""
+    path = tempfile.mkdtemp(dir=ENV["SSH2_TMP"]) + "/fifo"
+    os.mkfifo(path)
+    return path
 
 
 def server(verb):

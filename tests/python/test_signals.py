@@ -12,7 +12,7 @@ from ssh2.exceptions import BadUseError
 from ssh2.session import Session
 from ssh2.sftp import LIBSSH2_FXF_READ
 
-BOUND = 2  # seconds; the aim is 0.2, and machines are slow at times
+BOUND = 10  # seconds; the aim is 0.2, and machines are slow at times
 
 
 class TestInterrupt(unittest.TestCase):
@@ -44,15 +44,16 @@ class TestInterrupt(unittest.TestCase):
         self.assertEqual(read_all(run(session, "echo fine")), b"fine\n")
 
     def test_what_a_with_closes_then_is_not_waited_for(self):
+        session = connect()
+        sftp, channel = session.sftp_init(), run(session, "sleep 60")
+
         def read():
-            with connect() as session, session.sftp_init(), \
-                    session.open_session() as channel:
-                channel.execute("sleep 60")
-                server("stop")
+            with session, sftp, channel:
                 channel.read(9)
 
+        server("stop")
         self.addCleanup(server, "cont")
-        self.interrupt(read, 10 * BOUND)
+        self.interrupt(read, 2 * BOUND)
 
     def test_a_write_can_be_interrupted(self):
         channel = run(connect(), "sleep 60")
@@ -129,9 +130,10 @@ class TestInterrupt(unittest.TestCase):
     def test_a_handler_may_use_the_session(self):
         session = connect()
         sftp = session.sftp_init()
-        had = []
+        had, timer = [], threading.Timer(0.4, server, ["cont"])
 
         def handler(*_):
+            timer.start()
             with self.assertRaises(BadUseError) as raised:
                 sftp.stat("/")
             had.append(str(raised.exception))
@@ -141,9 +143,7 @@ class TestInterrupt(unittest.TestCase):
         self.addCleanup(signal.signal, signal.SIGALRM, old)
         server("stop")
         self.addCleanup(server, "cont")
-        timer = threading.Timer(0.5, server, ["cont"])
-        timer.start()
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
         self.assertTrue(sftp.stat("/").permissions)
         self.assertIn("is made in", had[0])
         self.assertEqual(had[1:], [b"hi\n"])

@@ -553,7 +553,17 @@ class TestTransfers(unittest.TestCase):
         self.assertEqual(self.names(), ["here", "there"])
 
     def test_answers_start_the_timeout_anew(self):
-        self.session.set_timeout(500)
+        def pause():
+            for _ in range(8):
+                server("stop")
+                time.sleep(0.5)
+                server("cont")
+                time.sleep(0.1)
+
+        self.session.set_timeout(2000)
+        pausing = threading.Thread(target=pause)
+        pausing.start()
+        self.addCleanup(pausing.join)
         found = self.sftp.stat_many([self.there] * 100_000)
         self.assertEqual(len(found), 100_000)
 
@@ -589,21 +599,22 @@ class TestTransfers(unittest.TestCase):
         channel.execute("head -c 300000 /dev/zero; "
                         "head -c 300000 /dev/zero >&2")
         pipes, got = [os.pipe(), os.pipe()], []
+        ends = [os.fdopen(end, "wb", 0) for _, end in pipes]
 
         def read():
-            for out, _ in pipes:
-                with open(out, "rb") as file:
-                    got.append(len(file.read()))
+            with open(pipes[0][0], "rb") as file:
+                got.append(len(file.read(300_000)))
+                time.sleep(1)  # and the other one is full meanwhile
+                # Closed by what reads no more of it.
+                ends[0].close()
+                got[0] += len(file.read())
+            with open(pipes[1][0], "rb") as file:
+                got.append(len(file.read()))
 
         thread = threading.Thread(target=read)
         thread.start()
         self.session.set_timeout(20_000)
-        # The first to be read is closed by what reads no more of it.
-        ends = [os.fdopen(end, "wb", 0) for _, end in pipes]
-        closing = threading.Timer(1, ends[0].close)
-        closing.start()
         count = channel.pump(ends[0].fileno(), ends[1].fileno())
-        closing.join()
         ends[1].close()
         thread.join()
         self.assertEqual((count, got), (600_000, [300_000, 300_000]))

@@ -52,10 +52,10 @@ def run(session, command):
 spawned = gevent.spawn(tick)
 outer = connect(socket.create_connection((host, int(port))))
 begun = time.monotonic()
-jobs = [gevent.spawn(run, outer, f"sleep 1; echo {i}") for i in range(5)]
+jobs = [gevent.spawn(run, outer, f"sleep 5; echo {i}") for i in range(5)]
 gevent.joinall(jobs, raise_error=True)
 print(*[job.value for job in jobs])
-print("at once:", time.monotonic() - begun < 4)
+print("at once:", time.monotonic() - begun < 24)
 print("the hub ran:", len(ticks) > 10)
 inner = connect(outer.direct_tcpip(host, int(port)))
 print("through the first:", len(run(inner, "head -c 300000 /dev/zero")))
