@@ -323,7 +323,7 @@ class TestEdge < Minitest::Test
       got << channel.readpartial(1 << 20) while got.bytesize < 3_000_006
       got
     end
-    sleep 0.1
+    sleep 0.01 until writer.stop?
     words.replace("gone")
     assert_equal 3_000_000, writer.value
     assert_equal "frozen#{copy}", reader.value

@@ -154,7 +154,7 @@ class TestPump < Minitest::Test
   def test_dropped_pipes_are_closed
     pid = Thread.new { over(pipes = Pipes.new) && pipes.pid }.value
     GC.start
-    100.times { break if waited?(pid) || GC.start || sleep(0.05).nil? }
+    1000.times { break if waited?(pid) || GC.start || sleep(0.05).nil? }
     assert waited?(pid)
   end
 

@@ -125,11 +125,12 @@ class TestStream < Minitest::Test
 
   # Another thread cannot shrink the string that a read fills.
   def test_a_buffer_is_locked_while_it_is_filled
-    channel = run_command(@session, "sleep 0.4; echo whole")
+    channel = run_command(@session, "read x; echo whole")
     buffer = +""
     reader = Thread.new { channel.read(6, buffer) }
-    sleep 0.2
+    sleep 0.01 until reader.stop?
     assert_raises(RuntimeError) { buffer << "x" }
+    channel.puts
     assert_equal "whole\n", reader.value
     buffer << "x"
   end
@@ -140,6 +141,7 @@ class TestStream < Minitest::Test
     @session.timeout = 300
     assert_raises(SSH2::Timeout) { channel.read(99, buffer) }
     buffer.replace("free")
+    @session.timeout = 0
     assert_equal "part\n", channel.readpartial(99)
   end
 
