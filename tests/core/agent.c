@@ -929,7 +929,7 @@ a_call_that_waits_for_a_signature_can_be_left(void **state)
     began = s2_now();
     assert_ok(s2_session_userauth_publickey_fromfile(
         f->s, user(), getenv("SSH2_KEY"), NULL, NULL));
-    assert_in_range(s2_now() - began, 0, 3000);
+    assert_in_range(s2_now() - began, 0, 9000);
     assert_true(s2_session_userauth_authenticated(f->s));
     s2_release(key);
 }
@@ -960,7 +960,7 @@ a_key_may_be_dropped_while_it_signs(void **state)
     with.key = real_key(f->s, "ed25519");
     assert_ok(reach_server(f->s));
     atomic_store(&f->p.silent, true);
-    s2_session_set_timeout(f->s, 1000);
+    s2_session_set_timeout(f->s, 5000);
     pthread_create(&thread, NULL, sign_beside, &with);
     while (!f->p.asked)
         nap(f, 1);

@@ -438,20 +438,23 @@ def waiting_holds_up_nobody
       order << "#{name} ends"
     end
   end
-  alone = (0...9).map { command.call }.sort[4]
+  usual = -> { (0...9).map { command.call }.sort[4] }
+  alone = usual.call
   waiting = [
     wait.call("read", -> { channel.readpartial(9) }),
     wait.call("accept", -> { listener.accept }),
     wait.call("open", -> { sftp.open(fifo) })
   ]
+  sleep 0.01 while order.size < 3
   sleep 0.3
   times = (0...30).map { command.call.tap { order << "command" } }
   beside = times.sort[15]
   channel.write("end")
-  sleep 0.3
+  waiting[0].join(HANGS)
   TCPSocket.open(HOST, listener.port).close
-  sleep 0.3
+  waiting[1].join(HANGS)
   File.open(fifo, "wb") { join(waiting) }
+  alone = [alone, usual.call].max # the machine may be slower by now
   puts format("# a command takes %.1f ms, %.1f ms beside three that wait, " \
               "at most %.1f ms", alone * 1000, beside * 1000, times.max * 1000)
   order = Array.new(order.size) { order.pop }
@@ -460,7 +463,7 @@ def waiting_holds_up_nobody
        order[33..] == ["read ends", "accept ends", "open ends"],
        "in another order: #{order}")
   must(beside < 5 * alone + 0.1, "commands wait for those that wait")
-  must(times.max < 3, "a command waits for those that wait")
+  must(times.max < HANGS, "a command waits for those that wait")
   session.close
   TALLY.ok(30)
 end
