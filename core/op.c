@@ -17,9 +17,8 @@ enum { POLL_SLICE = 1000, BUSY_SLICE = 50 }; /* ms */
 enum { NEAR_US = 100, FAR_WAITS = 20 };
 enum { SILENT_INTERVALS = 3, MAX_OWED = 64, FORGOTTEN = 10000 /* ms */ };
 enum { HURT_WAIT = 1000 /* ms */ };
-/* What libssh2 sends at once, less what else is in a request: of a longer one it
- * never sends the rest, for which the server takes the next. */
-enum { PATHS = 32000 };
+/* What libssh2 sends at once, and what else is in a request. */
+enum { AT_ONCE = 32700, NO_PATH = 700 };
 
 typedef struct call {
     s2_op *op;
@@ -729,6 +728,27 @@ closed_error(const s2_op *op, const s2_obj *obj)
         op->func, about(op), "the %s is closed", obj->type->name);
 }
 
+/* Of a request that is longer than what libssh2 sends at once, or than the
+ * server's window ever is, the rest is never sent: the next is taken for it. */
+static s2_error *
+too_long(const s2_op *op)
+{
+    s2_sftp *sftp = sftp_of(op->self);
+    size_t paths = op->b[0].len + op->b[1].len;
+    unsigned long most = 0;
+
+    if (!paths || op->park || !sftp || !sftp->raw || op->scope != &sftp->scope)
+        return NULL;
+    libssh2_channel_window_write_ex(libssh2_sftp_get_channel(sftp->raw), &most);
+    if (!most || most > AT_ONCE) /* sshd's is none till SFTP has begun */
+        most = AT_ONCE;
+    if (paths + NO_PATH <= most)
+        return NULL;
+    return s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL, op->func,
+                        NULL, "a path of %zu bytes: %lu fit a request", paths,
+                        most < NO_PATH ? 0 : most - NO_PATH);
+}
+
 static s2_error *
 unusable(call *c)
 {
@@ -754,12 +774,7 @@ unusable(call *c)
     if ((op->flags & S2_AUTHED) && !libssh2_userauth_authenticated(s->raw))
         return s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL,
                             op->func, NULL, "not authenticated yet");
-    if (sftp_of(op->self) && op->scope == &sftp_of(op->self)->scope &&
-        !op->park && op->b[0].len + op->b[1].len > PATHS)
-        return s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL,
-                            op->func, NULL, "a path of %zu bytes",
-                            op->b[0].len + op->b[1].len);
-    return NULL;
+    return too_long(op);
 }
 
 static void
