@@ -280,10 +280,11 @@ read_on(s2_op *op, void *dst, size_t most)
         }
         if (n == LIBSSH2_ERROR_SFTP_PROTOCOL) {
             /* Four times what is read is asked for at once. */
-            if (fell_short)
+            if (fell_short) {
                 f->limit = f->got / 4 < cap ? f->got / 4 + 1 : cap / 2 + 1;
-            if (fell_short && f->limit < ONE_REQUEST)
-                f->limit = ONE_REQUEST;
+                if (f->limit < ONE_REQUEST)
+                    f->limit = ONE_REQUEST;
+            }
             turn_to(f, at + got);
             if (got || !fell_short)
                 return got ? (ssize_t)got : n; /* an error comes again */
