@@ -11,8 +11,9 @@ when another channel is opened, sftp:empty for one that ends at once;
 auth:algorithms for one that tells a client of the same algorithm over and over,
 auth:rounds for one that asks twice; forward:late for a connection that comes as
 its port is given up; etm:more for a packet with an encrypt-then-MAC that is all
-padding, and more, etm:less for one that is less than a block.  STEP is one of STEPS, what the server says in a
-conversation; LIE is a method of Lies below, or one of
+padding, and more, etm:less for one that is less than a block.  STEP is one of
+STEPS, what the server says in a conversation; LIE is a method of Lies below, or
+one of
 
     fieldN_KIND       the N-th part of the message has another value, or a
                       length that lies
