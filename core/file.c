@@ -24,6 +24,7 @@ enum {
 };
 
 struct s2_dirent {
+    struct s2_dirent *next;
     size_t name_len, long_len;
     LIBSSH2_SFTP_ATTRIBUTES attrs;
     char name[NAME_CAP], longname[NAME_CAP];
@@ -68,6 +69,15 @@ s2_file_give_back(s2_file *f)
     return rc;
 }
 
+static struct s2_dirent *
+take_entry(s2_file *f)
+{
+    struct s2_dirent *first = f->entries;
+
+    f->entries = first->next;
+    return first;
+}
+
 static void
 file_destroy(s2_obj *obj)
 {
@@ -75,7 +85,8 @@ file_destroy(s2_obj *obj)
 
     s2_buf_free(&f->path);
     s2_buf_free(&f->kept);
-    free(f->entry);
+    while (f->entries)
+        free(take_entry(f));
 }
 
 const s2_type s2_file_type = {"file", file_finish, file_destroy, 0};
@@ -228,6 +239,7 @@ move_to(s2_file *f, uint64_t offset)
 {
     forget_kept(f);
     f->step = 0;
+    f->turns++;
     turn_to(f, offset);
 }
 
@@ -298,6 +310,19 @@ read_on(s2_op *op, void *dst, size_t most)
     }
 }
 
+/* What a read's r[] tells: how much it gave, whether out of what was kept, and
+ * what the file's turns were then. */
+enum { COUNT, KEPT, TURN };
+
+static int
+hand_over(s2_op *op, size_t n, bool kept)
+{
+    op->r[COUNT] = (int64_t)n;
+    op->r[KEPT] = kept;
+    op->r[TURN] = ++((s2_file *)op->self)->turns;
+    return 0;
+}
+
 /* Hand over what is kept; nothing to a caller who has left. */
 static int
 take_kept(s2_op *op)
@@ -312,9 +337,7 @@ take_kept(s2_op *op)
     if (n)
         memcpy(op->dst, f->kept.data + f->kept_used, n);
     f->kept_used += n;
-    op->r[0] = (int64_t)n;
-    op->r[1] = true;
-    return 0;
+    return hand_over(op, n, true);
 }
 
 static ssize_t
@@ -360,8 +383,7 @@ read_step(s2_op *op)
         forget_kept(f);
     if (keep)
         return take_kept(op);
-    op->r[0] = n;
-    return 0;
+    return hand_over(op, (size_t)n, false);
 }
 
 static void
@@ -369,12 +391,13 @@ read_settle(s2_op *op, int rc)
 {
     s2_file *f = (s2_file *)op->self;
 
-    /* It came out of what is kept, unless another was there since. */
-    if (op->r[1]) {
-        f->kept_used -= f->kept_used < (size_t)op->r[0] ? 0 : (size_t)op->r[0];
-    } else if (rc >= 0 && op->r[0] > 0) {
+    if (rc < 0 || op->r[TURN] != f->turns) /* another was there since */
+        return;
+    if (op->r[KEPT]) {
+        f->kept_used -= (size_t)op->r[COUNT];
+    } else if (op->r[COUNT]) {
         forget_kept(f);
-        if (!s2_buf_set(&f->kept, op->dst, (size_t)op->r[0]))
+        if (!s2_buf_set(&f->kept, op->dst, (size_t)op->r[COUNT]))
             s2_session_end(S2_SESSION(op), &s2_no_memory);
     }
 }
@@ -393,7 +416,7 @@ s2_file_read(s2_file *f, void *dst, size_t cap, size_t *len)
         return NULL;
     }
     if (!(err = s2_op_call(&op)))
-        *len = (size_t)op.r[0];
+        *len = (size_t)op.r[COUNT];
     return err;
 }
 
@@ -457,8 +480,11 @@ write_step(s2_op *op)
         return rc;
     /* Where the reader is, not where libssh2 has read ahead: it would take
      * what it asked for there for acknowledgements.  Nor is it left amid it. */
-    if (!op->r[GIVEN] && (f->ahead || f->kept_used < f->kept.len))
-        move_to(f, position(f));
+    if (!op->r[GIVEN]) {
+        f->turns++;
+        if (f->ahead || f->kept_used < f->kept.len)
+            move_to(f, position(f));
+    }
     while (op->done < op->b[0].len) {
         size_t left = op->b[0].len - op->done;
         size_t given = op->r[GIVEN] > (int64_t)op->done
@@ -527,9 +553,8 @@ readdir_step(s2_op *op)
     if (rc)
         return rc;
     /* It came to a call that was lost, but not amid another's request. */
-    if (f->entry && !op->left && !e) {
-        op->state = f->entry;
-        f->entry = NULL;
+    if (f->entries && !op->left && !e) {
+        op->state = take_entry(f);
         return 0;
     }
     if (!e && !(e = op->state = malloc(sizeof *e)))
@@ -554,13 +579,17 @@ readdir_step(s2_op *op)
 static void
 readdir_settle(s2_op *op, int rc)
 {
-    s2_file *f = (s2_file *)op->self;
+    struct s2_dirent *e = op->state, **end = &((s2_file *)op->self)->entries;
 
-    if (rc >= 0)
-        f->entry = op->state;
-    else
-        free(op->state);
     op->state = NULL;
+    if (rc < 0) {
+        free(e);
+        return;
+    }
+    while (*end)
+        end = &(*end)->next;
+    e->next = NULL;
+    *end = e;
 }
 
 s2_error *

@@ -531,12 +531,13 @@ struct s2_file {
     s2_buf path;
     s2_buf kept; /* read, and nobody has it yet */
     size_t kept_used, kept_cap;
-    size_t step;             /* as much is to be read next */
-    bool dir;                /* its handle is a directory's */
-    bool ahead;              /* libssh2 may have read, or asked for, more */
-    bool asked;              /* whether this is the end, once more */
-    size_t got, limit;       /* the last read; the most for the next, 0: all */
-    struct s2_dirent *entry; /* the same, of a directory */
+    size_t step;       /* as much is to be read next */
+    bool dir;          /* its handle is a directory's */
+    bool ahead;        /* libssh2 may have read, or asked for, more */
+    bool asked;        /* whether this is the end, once more */
+    size_t got, limit; /* the last read; the most for the next, 0: all */
+    int64_t turns;     /* of those who read, write or seek */
+    struct s2_dirent *entries; /* as kept, of a directory */
 };
 
 void s2_attrs_from(s2_attrs *to, const LIBSSH2_SFTP_ATTRIBUTES *from);

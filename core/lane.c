@@ -168,7 +168,7 @@ send(s2_op *op, s2_lane *l)
     s2_session *s = S2_SESSION(op);
     size_t before = l->out_start;
 
-    while (l->out_start < l->out_end) {
+    while (!l->ended && l->out_start < l->out_end) {
         ssize_t n;
 
         if (s2_wire_queued(&s->wire) > S2_WIRE_ROOM)
@@ -321,7 +321,8 @@ s2_lane_turn(s2_op *op, s2_lane *l)
     }
     if (rc < 0)
         return rc;
-    return l->ended ? over(op, l) : sent || got;
+    /* What it has answered before its end counts. */
+    return sent || got ? 1 : l->ended ? over(op, l) : 0;
 }
 
 /* --- opening and ending -------------------------------------------------- */

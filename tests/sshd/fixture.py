@@ -42,12 +42,12 @@ MORE_HOST_KEYS = {
     "dsa": ["-t", "dsa"],
 }
 USER_KEYS = HOST_KEYS | {
-    "rsa_pem": ["-t", "rsa", "-b", "2048", "-m", "PEM"],
     "locked": ["-t", "ed25519", "-a", "2", "-N", PASSPHRASE],
-    "locked_pem": ["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", PASSPHRASE],
     "unknown": ["-t", "ed25519"],
     "ca": ["-t", "ed25519"],
 }
+# The RSA key in OpenSSL's format, under these passphrases.
+PEM_KEYS = {"rsa_pem": "", "locked_pem": PASSPHRASE}
 SSHD_CONFIG = """\
 {host_keys}
 AuthorizedKeysFile {dir}/authorized_keys
@@ -210,6 +210,14 @@ def make_keys(folder, kinds):
         sys.exit("fixture: ssh-keygen failed")
 
 
+def copy_key(source, path, passphrase, *options):
+    for end in ("", ".pub"):
+        shutil.copy(f"{source}{end}", f"{path}{end}")
+    subprocess.run([tool("ssh-keygen"), "-q", "-p", *options, "-P", "",
+                    "-N", passphrase, "-f", path], check=True,
+                   stdout=subprocess.DEVNULL)
+
+
 def everything():
     """An sshd's settings by which it offers all it knows."""
     def known(kind):
@@ -235,11 +243,8 @@ def make_tokens(folder):
         return []
     for kind in ("ed25519", "ecdsa"):
         signer.make_token(folder / f"sk_{kind}", kind)
-    for end in ("", ".pub"):
-        shutil.copy(folder / f"sk_ed25519{end}", folder / f"sk_locked{end}")
-    subprocess.run([tool("ssh-keygen"), "-q", "-p", "-a", "2", "-P", "",
-                    "-N", PASSPHRASE, "-f", folder / "sk_locked"], check=True,
-                   stdout=subprocess.DEVNULL)
+    copy_key(folder / "sk_ed25519", folder / "sk_locked", PASSPHRASE,
+             "-a", "2")
     return ["sk_ed25519", "sk_ecdsa"]
 
 
@@ -260,7 +265,8 @@ def write_known_hosts(root, ports):
     names = ",".join(f"[{name}]:{port}" for port in ports
                      for name in (HOST, "localhost"))
     true = [f"{names} {public(root / 'host' / k)}\n" for k in HOST_KEYS]
-    false = [f"{names} {public(root / 'false' / k)}\n" for k in HOST_KEYS]
+    # Keys of the same kinds that no server has.
+    false = [f"{names} {public(root / 'keys' / k)}\n" for k in HOST_KEYS]
     lines = {
         "known_hosts": true,
         "known_hosts_wrong": false,
@@ -359,8 +365,10 @@ class Fixture:
         for name in ("home", "tmp"):
             (root / name).mkdir()
         make_keys(root / "host", HOST_KEYS)
-        make_keys(root / "false", HOST_KEYS)
         make_keys(root / "keys", USER_KEYS)
+        for name, passphrase in PEM_KEYS.items():
+            copy_key(root / "keys" / "rsa", root / "keys" / name, passphrase,
+                     "-m", "PEM")
         tokens = make_tokens(root / "keys")
         if tokens:
             self.env["SSH2_TOKENS"] = "1"

@@ -7,7 +7,8 @@
 by the path; sftp:full for a disk that is full, behind a window that grows, and
 sftp:small for one behind small packets; sftp:narrow for a window of less than a
 client may ask for ahead, sftp:least for hardly any; sftp:ends for SFTP that ends
-when another channel is opened, sftp:empty for one that ends at once;
+when another channel is opened, sftp:last for one that ends with its first answer
+of attributes, sftp:empty for one that ends at once;
 auth:algorithms for one that tells a client of the same algorithm over and over,
 auth:rounds for one that asks twice; forward:late for a connection that comes as
 its port is given up; etm:more for a packet with an encrypt-then-MAC that is all
@@ -807,6 +808,12 @@ class Peer(Lies):
         self.say("close", 97, chan)
 
     def sftp_says(self, data):
+        if self.where == "sftp:last" and data[4] == liar.ATTRS:
+            chan = u32(self.chan)
+            self.write(b"".join(map(self.frame, (
+                b"\x5e" + chan + text(data), b"\x60" + chan,
+                b"\x61" + chan))))
+            return
         for start in range(0, len(data), 30000):
             self.send(b"\x5e" + u32(self.chan) +
                       text(data[start:start + 30000]))
