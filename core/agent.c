@@ -202,20 +202,13 @@ reach(s2_op *op, int *out)
     return s2_op_fail(op, err);
 }
 
-/* Nobody waits for the agent any more, and nobody will come back to. */
-static bool
-given_up(const s2_op *op)
-{
-    return op->left && !op->owed;
-}
-
 /* Send the frame, and take the answer: 0 once *answer is all of it. */
 static int
 exchange(s2_op *op, talk *t, cursor *answer)
 {
     int rc;
 
-    if (given_up(op))
+    if (s2_op_given_up(op))
         return FAIL(op, "given up");
     if (t->fd < 0 && (rc = reach(op, &t->fd)))
         return rc;
@@ -579,7 +572,7 @@ auth_step(s2_op *op)
         s2_error_free(op->error);
         op->error = NULL;
         rc = try_key(op, (cursor){(unsigned char *)blob->data, blob->len});
-        if (rc != S2_FAILED || op->error == &s2_no_memory || given_up(op))
+        if (rc != S2_FAILED || op->error == &s2_no_memory || s2_op_given_up(op))
             return rc;
         talk_end(t);
     }

@@ -94,6 +94,8 @@ lookup_start(const char *host, int port)
 
 /* --- sockets ------------------------------------------------------------- */
 
+enum { PORT, VERIFY }; /* numbers of the op's */
+
 typedef struct connecting {
     lookup *names;
     struct addrinfo *at; /* of names->found: what is tried, or is next */
@@ -120,7 +122,7 @@ resolve(s2_op *op, connecting *c)
     char byte;
     s2_error *err;
 
-    if (!c->names && !(c->names = lookup_start(op->b[0].p, (int)op->n[0])))
+    if (!c->names && !(c->names = lookup_start(op->b[0].p, (int)op->n[PORT])))
         return s2_op_fail(op, &s2_no_memory);
     if (read(c->names->fd[0], &byte, 1) != 1) {
         op->wait_fd = c->names->fd[0];
@@ -205,9 +207,9 @@ reach(s2_op *op, connecting *c)
             close(c->fd);
         c->fd = -1;
     }
-    err =
-        s2_error_new(S2_C_ConnectError, LIBSSH2_ERROR_SOCKET_NONE, "connect",
-                     op->path, "port %d: %s", (int)op->n[0], strerror(c->why));
+    err = s2_error_new(S2_C_ConnectError, LIBSSH2_ERROR_SOCKET_NONE, "connect",
+                       op->path, "port %d: %s", (int)op->n[PORT],
+                       strerror(c->why));
     if (err != &s2_no_memory)
         err->sys_errno = c->why;
     return s2_op_fail(op, err);
@@ -222,6 +224,10 @@ connect_step(s2_op *op)
     int rc;
 
     if (s->wire.fd < 0) {
+        if (s2_op_given_up(op)) /* nothing is begun that libssh2 knows of */
+            return s2_op_fail(
+                op, s2_error_new(S2_C_ConnectError, LIBSSH2_ERROR_SOCKET_NONE,
+                                 "connect", op->path, "given up"));
         if (!c) {
             if (!(c = op->state = calloc(1, sizeof *c)))
                 return s2_op_fail(op, &s2_no_memory);
@@ -235,7 +241,9 @@ connect_step(s2_op *op)
             return s2_op_fail(op, err);
         c->fd = -1; /* the wire's now */
     }
-    return s2_handshake_step(op);
+    rc = s2_handshake_step(op);
+    s->unverified = op->n[VERIFY] && s->shaken;
+    return rc;
 }
 
 static void
@@ -340,9 +348,14 @@ check_host(s2_session *s, s2_knownhost *kh, const char *name)
                                   &entry);
     s2_buf_free(&key);
     s2_release(entry);
-    if (err)
+    if (err) {
         refuse(s);
-    return err;
+        return err;
+    }
+    s2_turn_lock(&s->turn);
+    s->unverified = false;
+    s2_turn_unlock(&s->turn);
+    return NULL;
 }
 
 s2_error *
@@ -446,7 +459,8 @@ s2_session_connect(s2_session *s, const char *host, int port, int timeout,
     if (!err) {
         s2_op_text(&op, 0, host);
         op.path = host;
-        op.n[0] = port;
+        op.n[PORT] = port;
+        op.n[VERIFY] = verify;
         op.timeout = timeout > 0 ? timeout : 0;
         op.settle = connect_settle;
         err = s2_op_call(&op);

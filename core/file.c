@@ -375,6 +375,7 @@ read_step(s2_op *op)
         return take_kept(op);
     if (keep && most > AHEAD)
         most = AHEAD;
+    f->turns++;
     n = keep ? fill_kept(op, most) : read_on(op, op->dst, op->cap);
     if (n < 0)
         return (int)n;
@@ -480,7 +481,7 @@ write_step(s2_op *op)
         return rc;
     /* Where the reader is, not where libssh2 has read ahead: it would take
      * what it asked for there for acknowledgements.  Nor is it left amid it. */
-    if (!op->r[GIVEN]) {
+    if (op->r[GIVEN] <= (int64_t)op->done) {
         f->turns++;
         if (f->ahead || f->kept_used < f->kept.len)
             move_to(f, position(f));
@@ -620,9 +621,11 @@ seek_step(s2_op *op)
 {
     int rc = expect(op, false);
 
-    if (!rc)
-        move_to((s2_file *)op->self, (uint64_t)op->n[0]);
-    return rc;
+    if (rc)
+        return rc;
+    s2_owed_drop(S2_SESSION(op), op->self); /* that was for another place */
+    move_to((s2_file *)op->self, (uint64_t)op->n[0]);
+    return 0;
 }
 
 s2_error *
@@ -634,13 +637,15 @@ s2_file_seek64(s2_file *f, uint64_t offset)
     return s2_op_call(&op);
 }
 
+/* What nobody has been told of is still to be written, as the program sees it. */
 static int
 tell_step(s2_op *op)
 {
     int rc = expect(op, false);
 
     if (!rc)
-        op->r[0] = (int64_t)position((s2_file *)op->self);
+        op->r[0] = (int64_t)(position((s2_file *)op->self) -
+                             s2_owed_done(S2_SESSION(op), op->self));
     return rc;
 }
 

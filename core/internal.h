@@ -321,6 +321,13 @@ struct s2_op {
     struct s2_op *next;
 };
 
+/* Has its caller left, and is not to come back? */
+static inline bool
+s2_op_given_up(const s2_op *op)
+{
+    return op->left && !op->owed;
+}
+
 #define S2_FAILED (-10000) /* a step's rc: the error is in op->error */
 
 /* An op on `object`, to be filled in and called. */
@@ -365,6 +372,8 @@ void s2_record_drop(s2_scope *scope);
 void s2_op_owe(s2_op *op);
 /* For the end of an object: forget the results that were kept for it, if any. */
 bool s2_owed_drop(s2_session *s, const s2_obj *obj);
+/* How much they are known to have written. */
+uint64_t s2_owed_done(const s2_session *s, const s2_obj *obj);
 /* Try what was left in a scope: 0 once it is free of it, else EAGAIN. */
 int s2_record_advance(s2_session *s, s2_scope *scope);
 /* Let language code in: the session is held, its turn free. */
@@ -404,6 +413,7 @@ struct s2_session {
         atomic_int fd, directions, authenticated;
     } seen;
     bool shaken;             /* the handshake went through */
+    bool unverified;         /* and its host is still to be looked up */
     bool expired;            /* a password was */
     bool paired;             /* both directions prefer the same */
     bool ended;              /* by the program: nothing was lost */

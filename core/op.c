@@ -217,6 +217,17 @@ s2_owed_drop(s2_session *s, const s2_obj *obj)
     return any;
 }
 
+uint64_t
+s2_owed_done(const s2_session *s, const s2_obj *obj)
+{
+    uint64_t done = 0;
+
+    for (const s2_op *left = s->owed; left; left = left->next)
+        if (left->self == obj)
+            done += left->done;
+    return done;
+}
+
 int
 s2_op_null(s2_op *op)
 {
@@ -707,7 +718,8 @@ static int
 leave(call *c, s2_error *err)
 {
     c->err = with_done(err, c->op);
-    leave_scope(c, err == &s2_again);
+    /* Of a write all is to be told of, and once. */
+    leave_scope(c, err == &s2_again || c->op->park);
     return DONE;
 }
 
@@ -771,6 +783,9 @@ unusable(call *c)
     if (!s->shaken && !(op->flags & S2_EARLY))
         return s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL,
                             op->func, NULL, "the handshake has not been made");
+    if (s->unverified && !(op->flags & (S2_QUICK | S2_EARLY | S2_AFTER_END)))
+        return s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE, op->func,
+                            NULL, "the host is not verified yet");
     if ((op->flags & S2_AUTHED) && !libssh2_userauth_authenticated(s->raw))
         return s2_error_new(S2_C_InvalidRequestError, LIBSSH2_ERROR_INVAL,
                             op->func, NULL, "not authenticated yet");

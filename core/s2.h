@@ -251,7 +251,9 @@ s2_session *s2_session_create(void);
  * Connect to `host` and shake hands; verify its key unless told not to.
  *
  * Every address of the name is tried under one deadline.  Types of key that
- * `known_hosts` has for the host are asked for first.
+ * `known_hosts` has for the host are asked for first.  Where the hands are shaken
+ * only after this call was left, the session is good for nothing but verify(), or
+ * the same call made again.
  *
  * Units      `timeout` in milliseconds, 0: the session's own; `known_hosts` is
  *            a file, null: the user's own, which need not exist.
@@ -1392,6 +1394,9 @@ s2_error *s2_sftp_close(s2_sftp *sftp);
 s2_error *s2_file_read(s2_file *f, void *dst, size_t cap, size_t *len);
 /*
  * Write all of `buf` to a file, where its position is.
+ *
+ * What is left amid it, by a Timeout or an interrupt, is gone on with by writing
+ * the rest, whatever was called meanwhile, but a seek.
  *
  * Blocking   until the server has acknowledged the last byte.
  * Returns    how many bytes were written; an error tells it as well.

@@ -92,9 +92,9 @@ def prctl(option, value):
     LIBC.prctl(option, value, 0, 0, 0)
 
 
-def listener():
+def listener(backlog=64):
     """A listening socket; its port is known before anyone serves it."""
-    sock = socket.create_server((HOST, 0), backlog=64)
+    sock = socket.create_server((HOST, 0), backlog=backlog)
     return sock, sock.getsockname()[1]
 
 
@@ -511,6 +511,10 @@ class Fixture:
             self.child(rogue.run, sock, self.root / "leaks")
             sock.close()
             self.env["SSH2_ROGUE_PORT"] = str(port)
+        # One that has a caller already, and lets no other through.
+        full, port = listener(0)
+        self.full = full, socket.create_connection((HOST, port))
+        self.env["SSH2_FULL_PORT"] = str(port)
         # Bound and not listening: refuses, and nobody else can take it.
         self.closed = socket.socket()
         self.closed.bind((HOST, 0))

@@ -1,6 +1,7 @@
 """Peers that are no SSH server, or stop being one."""
 import socket
 import threading
+import time
 
 BANNER = b"SSH-2.0-peer\r\n"
 
@@ -46,6 +47,15 @@ def cut(conn, port):
         hang_up(conn)
 
 
+def late(conn, port):
+    """Pass on to sshd, a second later."""
+    time.sleep(1)
+    with socket.create_connection(("127.0.0.1", port)) as server:
+        threading.Thread(target=copy, args=(conn, server, 1 << 30),
+                         daemon=True).start()
+        copy(server, conn, 1 << 30)
+
+
 def flip(conn, port):
     """Pass on to sshd, and turn a bit over far behind the key exchange."""
     with socket.create_connection(("127.0.0.1", port)) as server:
@@ -81,7 +91,7 @@ def refusing(conn, _):
 
 
 TCP = {"http": http, "silent": silent, "closer": closer, "cut": cut,
-       "flip": flip, "echo": echo}
+       "late": late, "flip": flip, "echo": echo}
 UNIX = {"silent": silent, "garbage": garbage, "refusing": refusing}
 
 
