@@ -7,6 +7,7 @@
  */
 #include "internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static int
@@ -205,14 +206,25 @@ window_full(LIBSSH2_CHANNEL *raw)
     return unread && left <= unread;
 }
 
+/* What is kept of the op's stream; NULL: of that nothing is. */
+static s2_kept *
+kept_of(const s2_op *op)
+{
+    s2_kept *kept = ((s2_channel *)op->self)->kept;
+
+    return !op->n[0]                              ? &kept[0]
+           : op->n[0] == SSH_EXTENDED_DATA_STDERR ? &kept[1]
+                                                  : NULL;
+}
+
 static int
 read_step(s2_op *op)
 {
     s2_scp *scp = SCP(op);
-    s2_kept *kept = &((s2_channel *)op->self)->kept[op->n[0] != 0];
+    s2_kept *kept = kept_of(op);
     ssize_t n;
 
-    if (kept->len && (!op->n[0] || op->n[0] == SSH_EXTENDED_DATA_STDERR)) {
+    if (kept && kept->len) {
         op->r[0] = (int64_t)s2_kept_take(kept, op->dst, op->cap);
         return 0;
     }
@@ -232,6 +244,24 @@ read_step(s2_op *op)
     return n < 0 ? (int)n : 0;
 }
 
+static void
+read_settle(s2_op *op, int rc)
+{
+    s2_kept *kept = kept_of(op);
+    s2_kept taken = {.len = (size_t)op->r[0], .cap = (size_t)op->r[0]};
+
+    (void)rc;
+    if (!kept || !taken.len)
+        return;
+    if (!(taken.data = malloc(taken.len))) {
+        s2_session_end(S2_SESSION(op), &s2_no_memory);
+        return;
+    }
+    memcpy(taken.data, op->dst, taken.len);
+    s2_kept_give_back(S2_SESSION(op), kept, &taken);
+    s2_kept_free(&taken);
+}
+
 s2_error *
 s2_channel_read(s2_channel *ch, int stream_id, void *dst, size_t cap,
                 size_t *len)
@@ -242,6 +272,7 @@ s2_channel_read(s2_channel *ch, int stream_id, void *dst, size_t cap,
 
     op.n[0] = stream_id;
     op.dst = dst;
+    op.settle = read_settle;
     /* By as much libssh2 widens the channel's window: another reader's packets
      * would have to be kept meanwhile. */
     op.cap = cap < S2_KEPT_EACH / 2 ? cap : S2_KEPT_EACH / 2;
@@ -251,8 +282,7 @@ s2_channel_read(s2_channel *ch, int stream_id, void *dst, size_t cap,
     }
     if (!(err = s2_op_call(&op)) && op.r[1])
         err = s2_scp_end(ch);
-    /* What was read is there, though the language raised afterwards. */
-    if (!err || (err == &s2_raised && op.r[0] > 0))
+    if (!err)
         *len = (size_t)op.r[0];
     return err;
 }

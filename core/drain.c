@@ -41,8 +41,8 @@ s2_kept_take(s2_kept *k, void *dst, size_t cap)
 }
 
 /* What nobody took goes before what was read since. */
-static void
-give_back(s2_session *s, s2_kept *kept, s2_kept *taken)
+void
+s2_kept_give_back(s2_session *s, s2_kept *kept, s2_kept *taken)
 {
     size_t more = kept->len - kept->used;
     char *data = taken->data;
@@ -60,6 +60,7 @@ give_back(s2_session *s, s2_kept *kept, s2_kept *taken)
         s2_kept_free(kept);
         *kept = *taken;
         *taken = (s2_kept){0};
+        s2_session_wake_all(s); /* a reader waits for more, which is here */
     }
 }
 
@@ -197,7 +198,7 @@ take_all_settle(s2_op *op, int rc)
                          .cap = op->out[i].len};
 
         op->out[i] = (s2_buf){0};
-        give_back(S2_SESSION(op), &channel_of(op)->kept[i], &taken);
+        s2_kept_give_back(S2_SESSION(op), &channel_of(op)->kept[i], &taken);
         s2_kept_free(&taken);
     }
 }
@@ -304,7 +305,7 @@ pump_settle(s2_op *op, int rc)
 
     (void)rc;
     for (int i = 0; i < 2; i++)
-        give_back(S2_SESSION(op), &d->kept[i], &d->taken[i]);
+        s2_kept_give_back(S2_SESSION(op), &d->kept[i], &d->taken[i]);
 }
 
 /* Outside any turn: it may read the channel itself.  A call tells what it took:

@@ -504,6 +504,9 @@ typedef struct s2_kept {
 
 void s2_kept_free(s2_kept *k);
 size_t s2_kept_take(s2_kept *k, void *dst, size_t cap);
+/* In a turn: what was taken is the next read's, and `taken` empty; without
+ * memory for that the session is over. */
+void s2_kept_give_back(s2_session *s, s2_kept *kept, s2_kept *taken);
 
 struct s2_channel {
     s2_obj obj;

@@ -332,8 +332,6 @@ parts_of(VALUE value, VALUE *keep, VALUE (*of)(VALUE))
     if (!take_unread(self, stream, arg2, arg3, arg4)) {
         $action
     }
-    if (result == &s2_raised)
-        put_unread(self, stream, arg2, *arg4, true);
     if (!result) {
         settle_read(self, stream, bytes2, *arg4, false);
         rb_str_resize(bytes2, (long)*arg4);

@@ -6,7 +6,8 @@
  * read gives it first.  Nothing leaves there but what a method returns.
  */
 %{
-/* Where something was raised that came after them, there may be bytes too. */
+/* No bytes with an error: the core keeps those of a call that was raised out
+ * of. */
 static s2_error *
 read_from(VALUE self, int stream, char *dst, size_t cap, size_t *len)
 {
@@ -80,10 +81,10 @@ stream_read_ahead(int argc, VALUE *argv, VALUE self)
     from = NIL_P(stream) ? 0 : NUM2INT(stream);
     bytes = buffer_of(size_of(size));
     err = read_from(self, from, RSTRING_PTR(bytes), size_of(size), &len);
-    put_unread(self, from, RSTRING_PTR(bytes), len, false);
-    RB_GC_GUARD(bytes);
     if (err)
         return outcome(err, self);
+    put_unread(self, from, RSTRING_PTR(bytes), len, false);
+    RB_GC_GUARD(bytes);
     return len ? Qtrue : Qnil;
 }
 %}

@@ -270,3 +270,20 @@ class TestTrace(unittest.TestCase):
         self.assertLess(len(lines), 6000)
         self.assertEqual([line.split(" ", 1)[1] for line in lines
                           if "too many" in line], ["lines were too many"])
+
+    def test_what_a_raise_took_is_read_again(self):
+        def leave(_):
+            raise SystemExit
+
+        session = connect()
+        channel = run(session, "echo out; echo err >&2")
+        channel.wait_eof()
+        session.trace_sethandler(leave)
+        session.trace(-1)
+        for read in channel.read, channel.read_stderr, channel.read:
+            with contextlib.suppress(SystemExit):
+                self.assertIsNone(read())
+        session.trace_sethandler(None)
+        self.assertFalse(channel.eof())
+        self.assertEqual(channel.read(2), (2, b"ou"))
+        self.assertEqual(channel.read_all(), (b"t\n", b"err\n"))

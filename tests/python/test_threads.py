@@ -1,5 +1,6 @@
 """Other threads go on; several may use one session, and none loses a byte."""
 import os
+import select
 import socket
 import subprocess
 import tempfile
@@ -7,6 +8,7 @@ import threading
 import time
 import unittest
 
+import ssh2
 from common import ENV, connect, fifo, read_all, run, server, shake
 from ssh2.exceptions import (
     AuthenticationError,
@@ -120,6 +122,31 @@ class TestThreads(unittest.TestCase):
                 session.userauth_publickey_fromfile(ENV["SSH2_USER"], key,
                                                     "right")
             self.assertGreater(tick.count, (time.monotonic() - start) * 5)
+
+    def test_what_a_call_gives_back_wakes_a_reader(self):
+        channel = run(self.session, "echo x; exec cat")
+
+        def wait(fd, wake_fd, directions, timeout):
+            fds = [end for end in (fd, wake_fd) if end >= 0]
+            return any(select.select(fds, [], [], timeout))
+
+        ssh2.set_wait(wait)  # else each looks every second
+        self.addCleanup(ssh2.set_wait, None)
+
+        class Sink:
+            def write(self, data):
+                time.sleep(0.3)  # until the other waits for more
+                raise KeyError
+
+        def read():
+            time.sleep(0.1)
+            return channel.read()
+
+        def pump():
+            with self.assertRaises(KeyError):
+                channel.pump(Sink())
+        time.sleep(0.1)
+        self.assertEqual(at_once(pump, read), [None, (2, b"x\n")])
 
     def test_a_file_that_never_comes_holds_up_nobody(self):
         self.session.flag(3, False)  # so that the server's shell waits
