@@ -17,16 +17,16 @@ struct named {
 };
 
 static void
-named_begin(struct named *n, int argc, const VALUE *argv)
+named_begin(struct named *n, int *argc, const VALUE *argv)
 {
     n->hash = Qnil;
-    if (!argc || argc > NAMED_MAX || !rb_keyword_given_p() ||
-        !RB_TYPE_P(argv[argc - 1], T_HASH))
+    if (!*argc || *argc > NAMED_MAX || !rb_keyword_given_p() ||
+        !RB_TYPE_P(argv[*argc - 1], T_HASH))
         return;
-    n->hash = rb_hash_dup(argv[argc - 1]);
-    n->positional = n->whole = argc - 1;
+    n->hash = rb_hash_dup(argv[--*argc]);
+    n->positional = n->whole = *argc;
     n->next = 0;
-    memcpy(n->slot, argv, (argc - 1) * sizeof *argv);
+    memcpy(n->slot, argv, *argc * sizeof *argv);
 }
 
 /* A parameter: argc and argv as SWIG shall see them. */
@@ -38,10 +38,8 @@ named_add(struct named *n, const char *name, int *argc, VALUE **argv)
     if (NIL_P(n->hash))
         return;
     *argv = n->slot;
-    if (!strcmp(name, "self")) {
-        *argc = n->whole;
+    if (!strcmp(name, "self"))
         return;
-    }
     if (n->next++ < n->positional || n->next > NAMED_MAX)
         return;
     value = rb_hash_lookup2(n->hash, ID2SYM(rb_intern(name)), Qundef);
@@ -55,25 +53,34 @@ named_add(struct named *n, const char *name, int *argc, VALUE **argv)
 
 /* The count with those behind a gap. */
 static int
-named_end(const struct named *n, int argc)
+named_count(const struct named *n, int argc)
+{
+    return NIL_P(n->hash) ? argc : n->next;
+}
+
+static void
+named_end(const struct named *n)
 {
     VALUE left;
 
     if (NIL_P(n->hash))
-        return argc;
+        return;
     left = rb_funcall(n->hash, rb_intern("keys"), 0);
     if (RARRAY_LEN(left))
         rb_raise(rb_eArgError, "unknown keyword: %" PRIsVALUE,
                  rb_inspect(rb_ary_entry(left, 0)));
-    return n->next;
 }
 %}
 
 %define %argument(type, locals)
 %typemap(arginit) type (struct named named) {
     if ($argnum == 1)
-        named_begin(&named, argc, argv);
+        named_begin(&named, &argc, argv);
     named_add(&named1, "$1_name", &argc, &argv);
+}
+%typemap(check) type {
+    if ($argnum == 1)
+        named_end(&named1);
 }
 %typemap(in) type locals
 %enddef

@@ -90,7 +90,7 @@ record_value(const void *record, size_t size, const swig_type_info *type)
 %define %object(type, or_none)
 %argument(type, ) {
     if ($argnum == 1)
-        argc = named_end(&named1, argc);
+        argc = named_count(&named1, argc);
     if (or_none && NIL_P($input))
         $1 = NULL;
     else if (%given($input))

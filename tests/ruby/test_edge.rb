@@ -211,7 +211,10 @@ class TestEdge < Minitest::Test
       mode: -> { sftp.stat(".", mode: 1) },
       stdin: -> { session.open_session.pump(stdin: 0) },
       host: -> { SSH2::Session.open(HOST, PORT, host: HOST) },
-      login: -> { SSH2::Session.open(HOST, PORT, login: "me") } }
+      login: -> { SSH2::Session.open(HOST, PORT, login: "me") },
+      required: -> { SSH2.version(required: 0x990000) },
+      code: -> { SSH2.raise_code(errcode: -5, code: -5) },
+      sym: -> { SSH2.__send__(:raise_missing, "x", sym: "x") } }
       .each do |name, call|
       error = assert_raises(ArgumentError, &call)
       assert_equal "unknown keyword: #{name.inspect}", error.message
@@ -223,7 +226,8 @@ class TestEdge < Minitest::Test
     sftp = connect.sftp_init
     [-> { sftp.get(KEY) }, -> { sftp.put(remote: "/dev/null") },
      -> { sftp.get }, -> { sftp.put(KEY, KEY, KEY) },
-     -> { sftp.get_tree(KEY) }, -> { SSH2::Session.open }].each do |call|
+     -> { sftp.get_tree(KEY) }, -> { SSH2::Session.open },
+     -> { SSH2.raise_code(code: -5) }].each do |call|
       error = assert_raises(ArgumentError, &call)
       assert_match(/\Awrong (number|#) of arguments/, error.message)
     end
