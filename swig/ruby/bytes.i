@@ -120,18 +120,22 @@ buffer_value(VALUE buffer, size_t capacity, size_t got)
     return got || !capacity ? rb_obj_reveal(buffer, rb_cString) : Qnil;
 }
 
-/* Where bytes of a stream are kept that were read and handed back. */
+/* Where bytes of a stream are kept that were read and handed back; 0: of that
+ * none are. */
 static ID
 unread_id(int stream)
 {
-    return rb_intern(stream ? "@unread_stderr" : "@unread");
+    return !stream                              ? rb_intern("@unread")
+           : stream == SSH_EXTENDED_DATA_STDERR ? rb_intern("@unread_stderr")
+                                                : 0;
 }
 
 /* Serve a read from them.  What is frozen could keep none. */
 static bool
 take_unread(VALUE self, int stream, void *dst, size_t cap, size_t *got)
 {
-    VALUE unread = rb_ivar_get(self, unread_id(stream));
+    ID id = unread_id(stream);
+    VALUE unread = id ? rb_ivar_get(self, id) : Qnil;
     size_t len;
 
     rb_check_frozen(self);
@@ -140,7 +144,7 @@ take_unread(VALUE self, int stream, void *dst, size_t cap, size_t *got)
     *got = len < cap ? len : cap;
     memcpy(dst, RSTRING_PTR(unread), *got);
     if (*got == len)
-        rb_ivar_set(self, unread_id(stream), Qnil);
+        rb_ivar_set(self, id, Qnil);
     else
         rb_str_drop_bytes(unread, (long)*got);
     return true;
@@ -150,18 +154,19 @@ take_unread(VALUE self, int stream, void *dst, size_t cap, size_t *got)
 static void
 put_unread(VALUE self, int stream, const char *src, size_t len, bool before)
 {
-    VALUE bytes = rb_str_new(src, (long)len);
-    VALUE unread = rb_ivar_get(self, unread_id(stream));
+    ID id = unread_id(stream);
+    VALUE bytes = rb_str_new(src, (long)len), unread;
 
-    if (!len)
+    if (!len || !id)
         return;
+    unread = rb_ivar_get(self, id);
     if (RB_TYPE_P(unread, T_STRING) && !before) {
         rb_str_append(unread, bytes);
         return;
     }
     if (RB_TYPE_P(unread, T_STRING))
         rb_str_append(bytes, unread);
-    rb_ivar_set(self, unread_id(stream), bytes);
+    rb_ivar_set(self, id, bytes);
 }
 
 /* A method that returns while an interrupt is pending loses what it returns:

@@ -80,6 +80,13 @@ class TestStream < Minitest::Test
     assert_equal 0, file.tell
   end
 
+  def test_what_was_read_ahead_is_of_its_stream
+    channel = run_command(@session, "echo out; echo err >&2")
+    assert_equal "e", channel.stderr.getc
+    assert_nil channel.read_ex(10, 7)
+    assert_equal %W[rr\n out\n], [channel.stderr.read, channel.read]
+  end
+
   def test_readpartial
     assert_like_an_io do |io|
       [io.readpartial(5), io.readpartial(0), io.readpartial(99).bytes[0],
