@@ -315,11 +315,14 @@ path_of(s2_agent *agent, const char *func, int which, const char *path,
         s2_buf *text)
 {
     s2_op op = S2_OP(agent, path_step, func, NULL, ANY_TIME);
+    s2_error *err;
 
     op.n[0] = which;
     op.dst = text;
     s2_op_text(&op, PATH, path);
-    return s2_op_call(&op);
+    if ((err = s2_op_call(&op)) && text)
+        s2_buf_free(text);
+    return err;
 }
 
 s2_error *
@@ -641,10 +644,13 @@ s2_agent_sign(s2_agent *agent, s2_identity *pkey, const void *data,
 {
     s2_op op = S2_OP(agent, begin_step, "agent_sign", &agent->scope,
                      S2_EARLY | S2_AFTER_END);
+    s2_error *err;
 
     s2_op_text(&op, METHOD, method);
     s2_op_bytes(&op, DATA, data, data_len);
     op.dst = bytes;
-    return call_connected(agent, pkey, S2_C_AgentConnectionError, &op,
-                          sign_step);
+    if ((err = call_connected(agent, pkey, S2_C_AgentConnectionError, &op,
+                              sign_step)))
+        s2_buf_free(bytes);
+    return err;
 }

@@ -53,11 +53,14 @@ s2_error *
 s2_session_userauth_list(s2_session *s, const char *username, s2_list *texts)
 {
     s2_op op = S2_OP(s, list_step, "libssh2_userauth_list", &s->scope, 0);
+    s2_error *err;
 
     s2_op_text(&op, 0, username);
     op.path = username;
     op.dst = texts;
-    return s2_op_call(&op);
+    if ((err = s2_op_call(&op)))
+        s2_list_free(texts);
+    return err;
 }
 
 /* What libssh2 will free. */

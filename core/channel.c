@@ -557,7 +557,6 @@ s2_channel_get_exit_status(s2_channel *ch, int *result)
 static int
 exit_signal_step(s2_op *op)
 {
-    s2_buf **to = op->dst;
     char *text[3] = {NULL, NULL, NULL};
     size_t len[3] = {0, 0, 0};
     int rc =
@@ -565,8 +564,8 @@ exit_signal_step(s2_op *op)
                                         &text[1], &len[1], &text[2], &len[2]);
 
     for (int i = 0; i < 3; i++) {
-        if (!rc && text[i] && !s2_buf_set(to[i], text[i], len[i]))
-            rc = s2_op_fail(op, &s2_no_memory);
+        if (!rc)
+            rc = s2_op_keep(op, i, text[i], len[i]);
         if (text[i])
             libssh2_free(S2_RAW(op), text[i]);
     }
@@ -579,8 +578,11 @@ s2_channel_get_exit_signal(s2_channel *ch, s2_buf *name, s2_buf *errmsg,
 {
     s2_op op = S2_OP(ch, exit_signal_step, "libssh2_channel_get_exit_signal",
                      NULL, S2_QUICK | EVEN_LATE);
-    s2_buf *to[] = {name, errmsg, language};
+    s2_error *err;
 
-    op.dst = to;
-    return s2_op_call(&op);
+    if ((err = s2_op_give(&op, name)))
+        return err;
+    *errmsg = op.out[1];
+    *language = op.out[2];
+    return NULL;
 }

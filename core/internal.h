@@ -358,6 +358,8 @@ s2_error *s2_op_make(s2_op *op, void *(*make)(s2_op *), void *out);
 /* For a step: keep what libssh2 gave or lent as op->out[i]; NULL is kept. */
 int s2_op_keep(s2_op *op, int i, const void *p, size_t len);
 int s2_op_keep_text(s2_op *op, int i, const char *text);
+/* Call, and give out[0] away. */
+s2_error *s2_op_give(s2_op *op, s2_buf *to);
 /* Leave a step of its own to whoever comes next in the scope. */
 void s2_record_leave(s2_scope *scope, s2_obj *self, int (*step)(s2_op *));
 /* The scope in which a call on the object was left, or NULL. */

@@ -389,8 +389,12 @@ types_step(s2_op *op)
 s2_error *
 s2_knownhost_types(s2_knownhost *kh, const char *host, int port, s2_buf *prefs)
 {
-    return call(kh, types_step, "libssh2_knownhost_checkp",
-                S2_C_KnownHostCheckFailure, host, port, prefs, NULL);
+    s2_error *err = call(kh, types_step, "libssh2_knownhost_checkp",
+                         S2_C_KnownHostCheckFailure, host, port, prefs, NULL);
+
+    if (err)
+        s2_buf_free(prefs);
+    return err;
 }
 
 /* --- lines --------------------------------------------------------------- */
@@ -543,9 +547,12 @@ s2_knownhost_writeline(s2_knownhost *kh, s2_entry *entry, int f_type,
                        s2_buf *bytes)
 {
     void *arg[] = {entry, bytes};
+    s2_error *err = call(kh, writeline_step, "libssh2_knownhost_writeline",
+                         S2_C_KnownHostWriteLineError, NULL, f_type, arg, NULL);
 
-    return call(kh, writeline_step, "libssh2_knownhost_writeline",
-                S2_C_KnownHostWriteLineError, NULL, f_type, arg, NULL);
+    if (err)
+        s2_buf_free(bytes);
+    return err;
 }
 
 /* --- files --------------------------------------------------------------- */

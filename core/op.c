@@ -1449,6 +1449,16 @@ s2_op_call(s2_op *op)
     return c.err;
 }
 
+s2_error *
+s2_op_give(s2_op *op, s2_buf *to)
+{
+    s2_error *err = s2_op_call(op);
+
+    if (!err)
+        *to = op->out[0];
+    return err;
+}
+
 void
 s2_op_call_out(s2_op *op, void (*fn)(void *), void *arg)
 {

@@ -555,13 +555,8 @@ last_error_step(s2_op *op)
     char *text = NULL;
     int len = 0;
 
-    op->r[0] = libssh2_session_last_errno(s->raw);
-    if (!op->dst)
-        return 0;
     libssh2_session_last_error(s->raw, &text, &len, 0);
-    return s2_buf_set(op->dst, text, text ? (size_t)len : 0)
-               ? 0
-               : s2_op_fail(op, &s2_no_memory);
+    return s2_op_keep(op, 0, text ? text : "", text ? (size_t)len : 0);
 }
 
 s2_error *
@@ -570,8 +565,7 @@ s2_session_last_error(s2_session *s, s2_buf *text)
     s2_op op =
         S2_OP(s, last_error_step, "libssh2_session_last_error", NULL, ANY_TIME);
 
-    op.dst = text;
-    return s2_op_call(&op);
+    return s2_op_give(&op, text);
 }
 
 /* The next exchange of keys would sign another than was sent. */
@@ -725,9 +719,8 @@ methods_step(s2_op *op)
     const char *name =
         s->shaken ? libssh2_session_methods(s->raw, (int)op->n[0]) : NULL;
 
-    if (name && !s2_buf_set(op->dst, name, strlen(name)))
-        return s2_op_fail(op, &s2_no_memory);
-    return !s->shaken || name ? 0 : libssh2_session_last_errno(s->raw);
+    return !s->shaken || name ? s2_op_keep_text(op, 0, name)
+                              : libssh2_session_last_errno(s->raw);
 }
 
 s2_error *
@@ -737,8 +730,7 @@ s2_session_methods(s2_session *s, int method_type, s2_buf *text)
         S2_OP(s, methods_step, "libssh2_session_methods", NULL, ANY_TIME);
 
     op.n[0] = method_type;
-    op.dst = text;
-    return s2_op_call(&op);
+    return s2_op_give(&op, text);
 }
 
 static int
@@ -761,10 +753,13 @@ s2_session_supported_algs(s2_session *s, int method_type, s2_list *texts)
 {
     s2_op op = S2_OP(s, supported_algs_step, "libssh2_session_supported_algs",
                      NULL, ANY_TIME);
+    s2_error *err;
 
     op.n[0] = method_type;
     op.dst = texts;
-    return s2_op_call(&op);
+    if ((err = s2_op_call(&op)))
+        s2_list_free(texts);
+    return err;
 }
 
 /* --- the host key -------------------------------------------------------- */
@@ -784,7 +779,7 @@ hostkey_step(s2_op *op)
                                            LIBSSH2_ERROR_BAD_USE, op->func,
                                            NULL, "there is no host key"));
     op->r[0] = type;
-    return s2_buf_set(op->dst, key, len) ? 0 : s2_op_fail(op, &s2_no_memory);
+    return s2_op_keep(op, 0, key, len);
 }
 
 s2_error *
@@ -794,8 +789,7 @@ s2_session_hostkey(s2_session *s, s2_buf *bytes, int *result)
                      S2_QUICK | S2_AFTER_END);
     s2_error *err;
 
-    op.dst = bytes;
-    if (!(err = s2_op_call(&op)))
+    if (!(err = s2_op_give(&op, bytes)))
         *result = (int)op.r[0];
     return err;
 }
@@ -815,7 +809,7 @@ hostkey_hash_step(s2_op *op)
         return s2_op_fail(
             op, s2_error_new(S2_C_SessionHostKeyError, LIBSSH2_ERROR_BAD_USE,
                              op->func, NULL, "no such hash of the host key"));
-    return s2_buf_set(op->dst, hash, len) ? 0 : s2_op_fail(op, &s2_no_memory);
+    return s2_op_keep(op, 0, hash, len);
 }
 
 s2_error *
@@ -825,8 +819,7 @@ s2_session_hostkey_hash(s2_session *s, int hash_type, s2_buf *bytes)
                      S2_QUICK | S2_AFTER_END);
 
     op.n[0] = hash_type;
-    op.dst = bytes;
-    return s2_op_call(&op);
+    return s2_op_give(&op, bytes);
 }
 
 /* --- keepalive ----------------------------------------------------------- */

@@ -480,6 +480,8 @@ s2_session_sign_sk(s2_session *s, const void *data, size_t data_len,
         op.state = t;
         err = s2_op_call(&op);
     }
+    if (err)
+        s2_buf_free(bytes);
     token_free(t);
     return err;
 }

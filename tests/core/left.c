@@ -404,6 +404,84 @@ an_attempt_can_be_left_at_any_point(s2_error *(*attempt)(s2_session *))
     }
 }
 
+static int
+raise_always(void *ctx, s2_session *s, int kind, const s2_value *args,
+             size_t count)
+{
+    (void)ctx, (void)s, (void)kind, (void)args, (void)count;
+    return S2_RAISED;
+}
+
+/* There is an event for the next call to tell. */
+static bool
+with_event(s2_session *s)
+{
+    s2_event *e = calloc(1, sizeof *e);
+
+    *s->events.last = e;
+    s->events.last = &e->next;
+    s->events.messages++;
+    atomic_store(&s->events.any, true);
+    return true;
+}
+
+/* The language raises once the call is over, and frees nothing. */
+#define GIVES_NOTHING(call, given)                                             \
+    do {                                                                       \
+        if (with_event(s) && call == &s2_raised && !(given))                   \
+            break;                                                             \
+        printf("not ok - what is raised out of gives something: %s\n", #call); \
+        exit(1);                                                               \
+    } while (0)
+
+static void
+what_a_raise_ends_gives_nothing(void)
+{
+    s2_session *s = s2_session_create();
+    s2_host host = {.notify = raise_always};
+    s2_channel *ch = NULL;
+    s2_agent *agent = NULL;
+    s2_list list = {0};
+    s2_buf text[3] = {{0}};
+    int type;
+
+    must(s2_session_connect(s, fixture("SSH2_HOST"), atoi(fixture("SSH2_PORT")),
+                            20000, fixture("SSH2_KNOWN_HOSTS"), true));
+    s2_set_host(&host);
+    GIVES_NOTHING(s2_session_userauth_list(s, fixture("SSH2_USER"), &list),
+                  list.item);
+    GIVES_NOTHING(s2_session_supported_algs(s, LIBSSH2_METHOD_KEX, &list),
+                  list.item);
+    GIVES_NOTHING(s2_session_last_error(s, text), text->data);
+    GIVES_NOTHING(s2_session_methods(s, LIBSSH2_METHOD_KEX, text), text->data);
+    GIVES_NOTHING(s2_session_hostkey(s, text, &type), text->data);
+    GIVES_NOTHING(s2_session_hostkey_hash(s, LIBSSH2_HOSTKEY_HASH_SHA1, text),
+                  text->data);
+    must(s2_session_agent_init(s, &agent));
+    must(s2_agent_set_identity_path(agent, "/x"));
+    GIVES_NOTHING(s2_agent_get_identity_path(agent, text), text->data);
+    s2_release(agent);
+    must(s2_session_userauth_publickey_fromfile(
+        s, fixture("SSH2_USER"), fixture("SSH2_KEY"), NULL, NULL));
+    must(s2_session_open_session(s, &ch));
+    must(s2_channel_execute(ch, "kill -9 $$"));
+    must(s2_channel_wait_eof(ch));
+    must(s2_channel_close(ch));
+    must(s2_channel_wait_closed(ch));
+    GIVES_NOTHING(s2_channel_get_exit_signal(ch, &text[0], &text[1], &text[2]),
+                  text[0].data || text[1].data || text[2].data);
+    must(s2_channel_get_exit_signal(ch, &text[0], &text[1], &text[2]));
+    if (!text->data || strcmp(text->data, "KILL")) {
+        printf("not ok - the signal is %s\n", text->data);
+        exit(1);
+    }
+    for (int i = 0; i < 3; i++)
+        s2_buf_free(&text[i]);
+    s2_release(ch);
+    s2_release(s);
+    s2_set_host(&(s2_host){0});
+}
+
 int
 main(void)
 {
@@ -423,6 +501,7 @@ main(void)
     a_call_can_be_left_at_any_point(listen_to);
     a_call_can_be_left_at_any_point(accept_one);
     a_call_can_be_left_at_any_point(accept_none);
+    what_a_raise_ends_gives_nothing();
     if (getenv("SSH2_ASYNCSSH_PORT")) {
         an_attempt_can_be_left_at_any_point(by_password);
         an_attempt_can_be_left_at_any_point(by_answers);
