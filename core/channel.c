@@ -250,8 +250,7 @@ read_settle(s2_op *op, int rc)
     s2_kept *kept = kept_of(op);
     s2_kept taken = {.len = (size_t)op->r[0], .cap = (size_t)op->r[0]};
 
-    (void)rc;
-    if (!kept || !taken.len)
+    if (rc < 0 || !kept || !taken.len)
         return;
     if (!(taken.data = malloc(taken.len))) {
         s2_session_end(S2_SESSION(op), &s2_no_memory);
