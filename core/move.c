@@ -159,8 +159,9 @@ beside(const char *path, bool resume, const char *named, const s2_attrs *source)
     if (!resume && RAND_bytes((unsigned char *)&n, sizeof n) != 1)
         return NULL;
     snprintf(tail, sizeof tail, ".%016llx.part", (unsigned long long)n);
-    if (len + strlen(tail) > NAME)
-        len = NAME - strlen(tail);
+    if (len + strlen(tail) > NAME) /* and no character is cut */
+        for (len = NAME - strlen(tail); len && (name[len] & 0xC0) == 0x80;)
+            len--;
     cap = folder + len + strlen(tail) + 1;
     if ((made = malloc(cap)))
         snprintf(made, cap, "%.*s%s", (int)(folder + len), path, tail);

@@ -283,6 +283,14 @@ class Server:
         return packet(NAME, ident, u32(1) + text(b"/" + b"n" * 270_000) +
                       text(b"") + attrs()) if kind == REALPATH else honest
 
+    def text_names(self, kind, ident, honest):
+        """All names are UTF-8."""
+        try:
+            self.path.decode()
+        except UnicodeDecodeError:
+            return status(ident, 4)
+        return honest
+
     def taken(self, kind, ident, honest):
         """The first renaming is refused, and done once the name is free."""
         if kind == REMOVE:
