@@ -220,6 +220,7 @@ typedef struct s2_move {
     unsigned wants;     /* of the server, as soon as there is room to ask */
     unsigned checks;    /* of a file that ended early */
     s2_attrs attrs;     /* the source's, once known */
+    uint64_t inode;     /* its, where it is on this side */
     s2_attrs there;     /* what it replaces: its flags are 0 for nothing */
     bool link;          /* what it replaces is one, */
     char *real;         /* of this name */

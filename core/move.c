@@ -126,11 +126,15 @@ is_off(const s2_move *m)
 
 /* --- names --------------------------------------------------------------- */
 
+/* FNV-1a */
+#define FNV_BASIS 14695981039346656037u
+#define FNV_PRIME 1099511628211u
+
 static uint64_t
 hash(uint64_t h, const char *text)
 {
-    for (; *text; text++) /* FNV-1a */
-        h = (h ^ (unsigned char)*text) * 1099511628211u;
+    for (; *text; text++)
+        h = (h ^ (unsigned char)*text) * FNV_PRIME;
     return h;
 }
 
@@ -145,18 +149,21 @@ is_version(const s2_attrs *source)
 
 /* A name beside `path` for as long as it is not whole: where it is to be
  * resumed the same each time for that version of the source, as far as it is
- * `named`, else one of its own.  NULL: no memory. */
+ * `named` and has an inode, else one of its own.  NULL: no memory. */
 static char *
-beside(const char *path, bool resume, const char *named, const s2_attrs *source)
+beside(const s2_move *m, const char *path, const char *named)
 {
+    const s2_attrs *source = &m->attrs;
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     size_t folder = (size_t)(name - path), len = strlen(name), cap;
     char tail[48], *made;
-    uint64_t n = hash(hash(14695981039346656037u, name), named ? named : "");
+    uint64_t n = hash(hash(FNV_BASIS, name), named ? named : "");
 
-    n += source->filesize * 1099511628211u + source->mtime;
+    n = (n ^ m->inode) * FNV_PRIME;
+    n = (n ^ source->filesize) * FNV_PRIME + source->mtime;
 
-    if (!resume && RAND_bytes((unsigned char *)&n, sizeof n) != 1)
+    if (!(m->options & S2_RESUME) &&
+        RAND_bytes((unsigned char *)&n, sizeof n) != 1)
         return NULL;
     snprintf(tail, sizeof tail, ".%016llx.part", (unsigned long long)n);
     if (len + strlen(tail) > NAME) /* and no character is cut */
@@ -363,7 +370,7 @@ open_here(s2_op *op, s2_move *m)
         mode = (m->there.permissions & MODE) | 0600;
 
     if (!direct && !m->local_temp &&
-        !(m->local_temp = beside(m->local, resume, m->remote, &m->attrs))) {
+        !(m->local_temp = beside(m, m->local, m->remote))) {
         fail(m, &s2_no_memory);
         return false;
     }
@@ -1147,6 +1154,7 @@ open_source(s2_op *op, s2_move *m)
         return false;
     }
     m->regular = S_ISREG(st.st_mode);
+    m->inode = st.st_ino;
     m->attrs = s2_attrs_of(&st);
     m->attrs.permissions &= MODE;
     if (m->regular) {
@@ -1191,8 +1199,7 @@ static bool
 begin_put(s2_move *m)
 {
     if (!(m->options & S2_DIRECT) && !m->remote_temp &&
-        !(m->remote_temp =
-              beside(m->remote, m->options & S2_RESUME, m->local, &m->attrs))) {
+        !(m->remote_temp = beside(m, m->remote, m->local))) {
         fail(m, &s2_no_memory);
         return false;
     }

@@ -1290,9 +1290,10 @@ s2_error *s2_sftp_get(s2_sftp *sftp, const char *remote, const char *local,
  * Put a file; as get(), the other way.
  *
  * A file that is replaced by a server without posix-rename@openssh.com is
- * deleted just before.  What can be resumed is known by its size: where the
- * connection was lost just as the server refused a write, and did later ones,
- * it may not be a beginning of the file.
+ * deleted just before.  What is resumed is of the same file here, by its inode,
+ * too; how much of it there is, its size tells: where the connection was lost
+ * just as the server refused a write, and did later ones, it may not be a
+ * beginning of the file.
  *
  * Units      as get()'s; `object` is called with a number and gives at most so
  *            many bytes, none at its end.
