@@ -19,6 +19,7 @@ enum {
     NAME = 255,   /* bytes of a name, on most file systems */
     LEAST = 4096, /* bytes of a read, whatever a server gives at once */
     MODE = 0777,  /* of what a file may be for: its owner may be another now */
+    OWNER = 0600, /* of who has to write and read it meanwhile */
     CHECKS = 2,   /* of a file that ends early: it may be being written anew */
 };
 
@@ -358,7 +359,7 @@ open_here(s2_op *op, s2_move *m)
     bool direct = m->options & S2_DIRECT, resume;
     int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY;
     mode_t mode = m->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS
-                      ? (m->attrs.permissions & MODE) | 0600
+                      ? (m->attrs.permissions & MODE) | OWNER
                       : 0666;
     struct stat st;
     const char *name;
@@ -367,7 +368,7 @@ open_here(s2_op *op, s2_move *m)
         m->options &= ~S2_RESUME;
     resume = m->options & S2_RESUME;
     if (m->there.flags)
-        mode = (m->there.permissions & MODE) | 0600;
+        mode = (m->there.permissions & MODE) | OWNER;
 
     if (!direct && !m->local_temp &&
         !(m->local_temp = beside(m, m->local, m->remote))) {
@@ -506,6 +507,8 @@ ask_open(s2_move *m)
             from = &m->there; /* nobody is to read meanwhile who could not */
         attrs.flags = from->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS;
         attrs.permissions = from->permissions & MODE;
+        if (resume) /* its owner has to open it again */
+            attrs.permissions |= OWNER;
     }
     len = (size_t)(s2_put_attrs(put_u32(body, flags), &attrs) - body);
     if (!(to = ask_path(m, FXP_OPEN, name_there(m), len, HANDLE)))
@@ -910,6 +913,12 @@ renew_there(s2_op *op, s2_move *m, const s2_attrs *have)
         want(m, CUT);
     if (from && lseek(m->fd, (off_t)from, SEEK_CUR) < 0)
         fail_here(op, m, errno);
+    /* A new one has its own mode again, as far as the server gave it that. */
+    if (!(m->there.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) &&
+        ~m->attrs.permissions & OWNER) {
+        m->there = *have;
+        m->there.permissions &= m->attrs.permissions | ~OWNER;
+    }
     m->at = m->moved = from;
     s2_job_had(m->job, from);
 }

@@ -60,7 +60,7 @@ def with_attrs(kind, ident, honest, bad):
 class Server:
     def __init__(self):
         self.handles, self.held = {}, []
-        self.files, self.looks = {}, 0
+        self.files, self.looks, self.mode = {}, 0, 0o555
 
     def run(self):
         while head := self.take(4):
@@ -348,6 +348,16 @@ class Server:
         if kind == FSTAT and self.path not in self.files:
             return packet(ATTRS, ident, u32(1) + bytes(8))
         return self.store(kind, ident, honest)
+
+    def guarded(self, kind, ident, honest):
+        """As torn, and nobody goes on with what its owner may not write."""
+        if kind == OPEN and self.path in self.files and not self.mode & 0o200:
+            return status(ident, 3)
+        if kind == STAT:
+            return status(ident, 2)
+        if kind == OPEN and self.path.endswith(b".part"):
+            self.mode = struct.unpack(">I", self.rest[8:12])[0]
+        return self.torn(kind, ident, honest)
 
     def lossy(self, kind, ident, honest):
         """The first that is closed had not been written to its end."""
