@@ -26,6 +26,7 @@ enum {
 enum {
     BEGIN,  /* nothing was asked yet */
     LOOK,   /* what is there already? */
+    FOLLOW, /* is that what its link names? */
     OPEN,   /* is it open? */
     RENEW,  /* how much is there already? */
     MOVE,   /* pieces are on their way */
@@ -40,6 +41,7 @@ enum {
     LINK,
     THERE,
     REAL,
+    NO_LINK,
     HANDLE,
     SIZE,
     CUT,
@@ -598,6 +600,8 @@ ask_for(s2_move *m, int what)
         return ask_path(m, FXP_STAT, m->remote, 0, what);
     case REAL:
         return ask_path(m, FXP_REALPATH, m->remote, 0, what);
+    case NO_LINK:
+        return ask_path(m, FXP_LSTAT, m->real, 0, what);
     case HANDLE:
         return ask_open(m);
     case SIZE:
@@ -979,6 +983,7 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     switch (tag) {
     case LINK:
     case THERE:
+    case NO_LINK:
     case SIZE:
     case AGAIN:
         if (!c.at || (good && r->type != FXP_ATTRS))
@@ -987,6 +992,11 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
             m->link = LIBSSH2_SFTP_S_ISLNK(attrs.permissions);
         if (tag == THERE)
             m->there = attrs;
+        /* Some servers' REALPATH only makes a path shorter. */
+        if (tag == NO_LINK && !LIBSSH2_SFTP_S_ISREG(attrs.permissions)) {
+            free(m->real);
+            m->real = NULL;
+        }
         if (tag == SIZE && !is_off(m)) {
             m->state = MOVE;
             if (m->put)
@@ -1262,8 +1272,14 @@ put_work(s2_op *op, s2_move *m)
         want(m, REAL);
         return 1;
     case LOOK:
+    case FOLLOW:
         if (m->flying)
             return 0;
+        if (m->state == LOOK && m->link && m->real) {
+            m->state = FOLLOW;
+            want(m, NO_LINK);
+            return 1;
+        }
         decide(op, m);
         return m->failed || begin_put(m);
     case MOVE:

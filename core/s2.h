@@ -1256,10 +1256,10 @@ s2_error *s2_sftp_get_channel(s2_sftp *sftp, s2_channel **out);
  *
  * Until all of it is there it has another name, and a file that it replaces
  * keeps its mode, but for set-user-id and the like, since its owner may be
- * another; a link is followed, and what one names that is not there yet has no
- * other name.  Many reads are on their way at once, by a channel of its own that
- * this SFTP keeps for the next transfer: at most four go on at the same time,
- * others wait.
+ * another; a link is followed, and what one names that is not there yet, or that
+ * the server does not tell, has no other name.  Many reads are on their way at
+ * once, by a channel of its own that this SFTP keeps for the next transfer: at
+ * most four go on at the same time, others wait.
  *
  * Units      one of `local`, a path, `fd`, a descriptor, and `object`, which is
  *            called with bytes, and by whose `object_id` a call that is made

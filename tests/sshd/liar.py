@@ -283,6 +283,13 @@ class Server:
         return packet(NAME, ident, u32(1) + text(b"/" + b"n" * 270_000) +
                       text(b"") + attrs()) if kind == REALPATH else honest
 
+    def own_link(self, kind, ident, honest):
+        """A link, of which REALPATH gives its own name; it stays."""
+        if kind == RENAME:
+            return status(ident, 3)
+        return packet(ATTRS, ident, u32(4) + u32(0o120777)) \
+            if kind == LSTAT else honest
+
     def text_names(self, kind, ident, honest):
         """All names are UTF-8."""
         try:
