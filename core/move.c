@@ -44,6 +44,7 @@ enum {
     NO_LINK,
     HANDLE,
     SIZE,
+    PART,
     CUT,
     AGAIN,
     MORE,
@@ -108,6 +109,16 @@ fail_folder(s2_op *op, s2_move *m)
 {
     fail(m, s2_error_new(S2_C_SFTPFailureError, LIBSSH2_ERROR_SFTP_PROTOCOL,
                          op->func, m->remote, "Is a directory"));
+}
+
+/* Opening it has followed a link: its name can be known, and somebody may have
+ * put one there. */
+static void
+fail_part(s2_op *op, s2_move *m)
+{
+    fail(m, s2_error_new(S2_C_SFTPFailureError, LIBSSH2_ERROR_SFTP_PROTOCOL,
+                         op->func, m->remote_temp,
+                         "what is there is no file that can be resumed"));
 }
 
 static void
@@ -604,6 +615,8 @@ ask_for(s2_move *m, int what)
         return ask_path(m, FXP_LSTAT, m->real, 0, what);
     case HANDLE:
         return ask_open(m);
+    case PART:
+        return ask_path(m, FXP_LSTAT, m->remote_temp, 0, what);
     case SIZE:
     case AGAIN:
         return ask_file(m, FXP_FSTAT, 0, what);
@@ -908,8 +921,9 @@ distrust(s2_move *m)
 
 /* How much is there of what is to be written: go on behind it. */
 static void
-renew_there(s2_op *op, s2_move *m, const s2_attrs *have)
+renew_there(s2_op *op, s2_move *m)
 {
+    const s2_attrs *have = &m->have;
     uint64_t size = have->flags & LIBSSH2_SFTP_ATTR_SIZE ? have->filesize : 0;
     uint64_t from = left(m, size);
 
@@ -956,6 +970,8 @@ opened(s2_op *op, s2_move *m)
         want(m, SIZE);
     else if (!m->put && m->local)
         open_here(op, m);
+    if (resume && m->put)
+        want(m, PART);
 }
 
 /* May a name be refused because it is there? */
@@ -985,6 +1001,7 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     case THERE:
     case NO_LINK:
     case SIZE:
+    case PART:
     case AGAIN:
         if (!c.at || (good && r->type != FXP_ATTRS))
             return senseless(op, m, "the server's attributes make no sense");
@@ -997,13 +1014,15 @@ on_reply(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
             free(m->real);
             m->real = NULL;
         }
-        if (tag == SIZE && !is_off(m)) {
+        if (tag == SIZE && m->put) {
+            m->have = attrs;
+        } else if (tag == SIZE && !is_off(m)) {
             m->state = MOVE;
-            if (m->put)
-                renew_there(op, m, &attrs);
-            else
-                learn(op, m, &attrs);
+            learn(op, m, &attrs);
         }
+        if (tag == PART && (attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) &&
+            !LIBSSH2_SFTP_S_ISREG(attrs.permissions))
+            fail_part(op, m);
         if (tag == AGAIN && !good)
             fail_there(op, m, r->status);
         else if (tag == AGAIN && (attrs.flags & LIBSSH2_SFTP_ATTR_SIZE) &&
@@ -1282,6 +1301,12 @@ put_work(s2_op *op, s2_move *m)
         }
         decide(op, m);
         return m->failed || begin_put(m);
+    case RENEW: /* until all is known nothing is written, or cut */
+        if (m->flying)
+            return 0;
+        m->state = MOVE;
+        renew_there(op, m);
+        return 1;
     case MOVE:
         return m->ended ? finish_put(op, m) : write_on(op, m);
     case CLOSE:

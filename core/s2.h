@@ -1303,7 +1303,8 @@ s2_error *s2_sftp_get(s2_sftp *sftp, const char *remote, const char *local,
  * Errors     SFTPProtocolError; FileError, with errno: `local`, or it was cut
  *            meanwhile; InvalidRequestError: a path of more than 32 KiB;
  *            BadUseError: as get()'s, but that a descriptor of a file can be
- *            resumed and has times, too.
+ *            resumed and has times, too; SFTPFailureError: what is to be resumed
+ *            there is a link, or no file.
  * Source     draft-ietf-secsh-filexfer-02 6.4
  */
 s2_error *s2_sftp_put(s2_sftp *sftp, const char *local, const char *remote,
