@@ -365,6 +365,14 @@ left(const s2_move *m, uint64_t size)
     return size <= m->attrs.filesize ? size : 0;
 }
 
+/* Did this user's transfer leave it?  Its name can be known: anybody may have
+ * put something there, where others may write. */
+static bool
+is_ours(const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && st->st_uid == geteuid() && st->st_nlink == 1;
+}
+
 /* Open what is to be written, once it is known what for. */
 static bool
 open_here(s2_op *op, s2_move *m)
@@ -398,6 +406,15 @@ open_here(s2_op *op, s2_move *m)
     if (m->fd < 0 || fstat(m->fd, &st) < 0) {
         fail_here(op, m, errno);
         return false;
+    }
+    if (resume && !is_ours(&st)) {
+        if (!st.st_size) /* where this user's files are another's, it is new */
+            unlinkat(m->dir, name, 0);
+        close(m->fd);
+        free(m->local_temp);
+        m->local_temp = NULL;
+        m->options &= ~S2_RESUME;
+        return open_here(op, m);
     }
     m->regular = S_ISREG(st.st_mode);
     if (!m->regular)

@@ -1268,9 +1268,9 @@ s2_error *s2_sftp_get_channel(s2_sftp *sftp, s2_channel **out);
  *            times a second; what it raises ends the transfer.  `resume`: go on
  *            with what an earlier transfer that was to be resumed as well has
  *            left of the same version, by its size and time, as
- *            `local`.<number>.part; `temporary` false: use no other name;
- *            `preserve`: its times and its mode are kept, else a new file has
- *            its mode alone.
+ *            `local`.<number>.part, if that is this user's; `temporary` false:
+ *            use no other name; `preserve`: its times and its mode are kept,
+ *            else a new file has its mode alone.
  * Blocking   until all of it is there; bytes that come start the timeout anew.
  * Returns    how many bytes the file has, of what comes to `fd` and `object`.
  * Errors     SFTPProtocolError; FileError, with errno: `local`, which is left

@@ -254,6 +254,33 @@ class TestTransfers(unittest.TestCase):
                 self.assertEqual(self.names(), ["here", "there"])
                 self.here.unlink()
 
+    def test_what_another_may_have_left_is_not_gone_on_with(self):
+        def stop(done, total):
+            raise KeyError
+
+        def part():
+            with self.assertRaises(KeyError):
+                self.sftp.get(self.there, self.here, resume=True,
+                              progress=stop)
+            part, = self.folder.glob("here.*.part")
+            return part
+
+        ways = [lambda path: os.link(path, self.folder / "kept")]
+        if os.geteuid() == 0:
+            ways.append(lambda path: os.chown(path, 1, 1))
+        for way, left in [(way, left) for way in ways for left in (b"x", b"")]:
+            with self.subTest(left):
+                path = part()
+                path.write_bytes(left)
+                way(path)
+                self.sftp.get(self.there, self.here, resume=True)
+                self.assertEqual(self.here.read_bytes(), DATA)
+                self.assertEqual(path.exists() and path.read_bytes(),
+                                 left or False)
+                for name in self.names():
+                    if name != "there":
+                        (self.folder / name).unlink()
+
     def test_a_relative_name_is_where_the_process_was(self):
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.folder)

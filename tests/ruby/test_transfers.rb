@@ -286,6 +286,22 @@ class TestTransfers < Minitest::Test
     assert FileUtils.identical?(@there, @here)
   end
 
+  def test_what_another_may_have_left_is_not_gone_on_with
+    ["x", ""].each do |left|
+      assert_raises(KeyError) do
+        @sftp.get(@there, @here, resume: true) { raise KeyError }
+      end
+      part, = Dir.glob("#{@here}.*.part")
+      File.write(part, left)
+      File.link(part, "#{@folder}/kept")
+      assert_equal DATA.bytesize, @sftp.get(@there, @here, resume: true)
+      assert_equal DATA, File.binread(@here)
+      assert_equal left, File.read("#{@folder}/kept")
+      refute_equal left.empty?, File.exist?(part)
+      File.unlink(@here, "#{@folder}/kept", *Dir.glob("#{@here}.*.part"))
+    end
+  end
+
   def test_long_names_wait_for_room
     tree = "#{@folder}/tree"
     40.times do |folder|
