@@ -1218,11 +1218,13 @@ open_source(s2_op *op, s2_move *m)
         m->attrs.filesize = at < st.st_size ? (uint64_t)(st.st_size - at) : 0;
         m->job->total += m->attrs.filesize;
     } else {
-        m->attrs.flags &= ~(unsigned long)LIBSSH2_SFTP_ATTR_SIZE;
+        m->attrs.flags = 0; /* a pipe's mode is none for a file */
     }
-    if ((m->options & S2_RESUME) && !is_version(&m->attrs)) {
+    if ((m->options & (S2_RESUME | S2_PRESERVE)) && !m->regular) {
         fail(m, s2_error_new(S2_C_BadUseError, LIBSSH2_ERROR_BAD_USE, op->func,
-                             here(m), "what is no file cannot be resumed"));
+                             here(m),
+                             "what is no file cannot be resumed, and has no "
+                             "times or mode to keep"));
         return false;
     }
     return true;
