@@ -1322,8 +1322,9 @@ s2_error *s2_sftp_put(s2_sftp *sftp, const char *local, const char *remote,
  * whole.
  *
  * Units      `progress` is called with the bytes that have come, and how many
- *            there are of what is known; `preserve`: times and modes are kept;
- *            `limit` is the most names there may be, 0: any number.
+ *            there are of what is known; `preserve`: times and modes are kept,
+ *            those of a folder once all is in it, which its owner may write
+ *            until then; `limit` is the most names there may be, 0: any number.
  * Blocking   until all of it is there; bytes that come start the timeout anew.
  * Returns    how many files, how many bytes, and the names that were skipped.
  * Errors     the first that a file or a folder has, which ends it;

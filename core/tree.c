@@ -29,6 +29,7 @@ enum {
     DOTS = 16,  /* names of a folder for itself or the one above */
     EACH = 256, /* bytes of a path, of as many as there may be */
     MODE = 0777,
+    OWNER = 0700, /* of who has to write in a folder meanwhile */
 };
 
 enum { GET, PUT, LIST };
@@ -39,6 +40,7 @@ typedef struct node {
     unsigned refs, depth, flying;
     unsigned dots;         /* that were listed: "." and ".." */
     unsigned long refused; /* why, when it was to be made */
+    unsigned long open_to; /* the mode it needs meanwhile, where it was there */
     char *leaf;            /* all there is of it until it is begun */
     char *remote, *name;   /* its name in the tree, "" for the root */
     int fd;                /* on this side, or -1 */
@@ -67,7 +69,7 @@ typedef struct tree {
     char *local;                    /* the root */
     node *newest;                   /* of all folders that are not done */
     node *todo, *listing, *closing; /* not begun, being listed, done */
-    node *doubted;                  /* not made: are they there? */
+    node *doubted;                  /* not made: are they there, and open? */
     unsigned folders;               /* begun and not listed yet */
     unsigned open;                  /* on this side */
     item *waiting, **waiting_end, *active;
@@ -337,6 +339,14 @@ find(s2_op *op, tree *t, node *in, const char *leaf, const s2_attrs *attrs)
 
 /* --- folders of this side ------------------------------------------------ */
 
+/* Is what a folder is opened to meanwhile taken back at the end? */
+static bool
+has_mode_later(const tree *t, const s2_attrs *a)
+{
+    return (t->job.options & S2_PRESERVE) &&
+           (a->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS);
+}
+
 static bool
 open_here(s2_op *op, tree *t, node *n)
 {
@@ -344,7 +354,7 @@ open_here(s2_op *op, tree *t, node *n)
     const char *path = n->parent ? n->leaf : t->local;
     int at = n->parent ? n->parent->fd : AT_FDCWD;
     mode_t mode = n->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS
-                      ? (n->attrs.permissions & MODE) | 0700
+                      ? (n->attrs.permissions & MODE) | OWNER
                       : MODE;
     struct stat st;
 
@@ -358,12 +368,14 @@ open_here(s2_op *op, tree *t, node *n)
         return fail(t, here_error(op, t, n, errno));
     if (t->kind == PUT)
         n->attrs = s2_attrs_of(&st);
+    else if (has_mode_later(t, &n->attrs) && (~st.st_mode & OWNER))
+        (void)fchmod(n->fd, (st.st_mode & MODE) | OWNER);
     return true;
 }
 
 /* --- folders of the server's --------------------------------------------- */
 
-enum { ROOT, OPENED, LISTED, MADE, IS, SET };
+enum { ROOT, OPENED, LISTED, MADE, IS, OPEN_TO, SET };
 
 static int on_folder(s2_op *op, void *owner, uint64_t tag, const s2_reply *r);
 
@@ -437,7 +449,7 @@ on_folder(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
     s2_attrs attrs = {0};
 
     n->flying--;
-    if ((tag == MADE || tag == SET) && r->type != FXP_STATUS)
+    if ((tag == MADE || tag >= OPEN_TO) && r->type != FXP_STATUS)
         return senseless(op, n->remote,
                          "the server does not say what came of it");
     switch (tag) {
@@ -482,11 +494,20 @@ on_folder(s2_op *op, void *owner, uint64_t tag, const s2_reply *r)
         if (r->type == FXP_ATTRS)
             s2_take_attrs(&c, &attrs);
         n->made = true;
-        if (LIBSSH2_SFTP_S_ISDIR(attrs.permissions))
-            ready(t, n);
-        else
+        if (!LIBSSH2_SFTP_S_ISDIR(attrs.permissions)) {
             fail(t, good ? s2_errno_error(op->func, n->remote, ENOTDIR)
                          : s2_status_error(op->func, n->remote, n->refused));
+        } else if (has_mode_later(t, &n->attrs) &&
+                   (~attrs.permissions & OWNER)) {
+            n->open_to = (attrs.permissions & MODE) | OWNER;
+            n->next = t->doubted;
+            t->doubted = n;
+        } else {
+            ready(t, n);
+        }
+        break;
+    case OPEN_TO: /* or not: then the server refuses what is put in it */
+        ready(t, n);
         break;
     case SET:
         if (!good)
@@ -516,7 +537,7 @@ begin_folder(s2_op *op, tree *t, node *n)
         return ask(t, n, FXP_OPENDIR, false, NULL, OPENED);
     if (n->fd < 0 && !open_here(op, t, n))
         return false;
-    attrs.permissions = (n->attrs.permissions & MODE) | 0700;
+    attrs.permissions = (n->attrs.permissions & MODE) | OWNER;
     return ask(t, n, FXP_MKDIR, false, &attrs, MADE);
 }
 
@@ -632,8 +653,14 @@ look_at_folders(tree *t)
     bool moved = false;
     node *n;
 
-    while ((n = t->doubted) &&
-           ask(t, n, n->parent ? FXP_LSTAT : FXP_STAT, false, NULL, IS)) {
+    while ((n = t->doubted)) {
+        s2_attrs open = {.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS,
+                         .permissions = n->open_to};
+
+        if (!(n->open_to ? ask(t, n, FXP_SETSTAT, false, &open, OPEN_TO)
+                         : ask(t, n, n->parent ? FXP_LSTAT : FXP_STAT, false,
+                               NULL, IS)))
+            break;
         t->doubted = n->next;
         moved = true;
     }

@@ -1,6 +1,7 @@
 """Transfers beside other work: threads, callbacks, ends amid a file."""
 import io
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -47,6 +48,16 @@ sftp = connect().sftp_init()
 sftp.put_tree(sys.argv[1], sys.argv[1] + "2")
 print(sftp.get_tree(sys.argv[1] + "2", sys.argv[1] + "3").files)
 """
+# A folder that its owner may not write is there already, the second time.
+KEPT = """
+import sys
+from common import connect
+sftp = connect().sftp_init()
+for _ in range(2):
+    print(sftp.get_tree(*sys.argv[1:], preserve=True).files)
+"""
+# Before a program: root is to ask, too.
+NO_ROOT = ["setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else []
 # What its memory grows by at most, in KiB, over a file of so many bytes.
 MEMORY = """
 import resource, sys
@@ -85,10 +96,10 @@ class TestTransfers(unittest.TestCase):
         self.session = connect()
         self.sftp = self.session.sftp_init()
 
-    def program(self, text, *args):
+    def program(self, text, *args, behind=()):
         """What it prints, run beside this."""
         job = subprocess.run(
-            [sys.executable, "-c", text, *map(str, args)], check=True,
+            [*behind, sys.executable, "-c", text, *map(str, args)], check=True,
             stdout=subprocess.PIPE, cwd=Path(__file__).parent)
         return job.stdout.decode().strip()
 
@@ -451,6 +462,21 @@ class TestTransfers(unittest.TestCase):
             folder.mkdir(parents=True)
             (folder / "file").write_bytes(b"x")
         self.assertEqual(self.program(FEW, self.folder / "tree"), "400")
+
+    @unittest.skipUnless(not NO_ROOT or shutil.which(NO_ROOT[0]), "no setpriv")
+    def test_a_folder_that_its_owner_may_not_write_is_added_to(self):
+        tree, copy = self.folder / "tree", self.folder / "copy"
+        (tree / "in").mkdir(parents=True)
+        for folder in tree / "in", tree:
+            (folder / "file").write_bytes(b"x")
+            folder.chmod(0o555)
+        self.assertEqual(self.program(KEPT, tree, copy, behind=NO_ROOT),
+                         "2\n2")
+        self.assertEqual([path.stat().st_mode & 0o777
+                          for path in (copy, copy / "in")], [0o555] * 2)
+        for top in tree, copy:
+            for folder in top, top / "in":
+                folder.chmod(0o755)
 
     def test_a_tree_tells_what_it_did(self):
         moved = self.sftp.put_tree(self.folder, f"{self.folder}2")

@@ -312,6 +312,33 @@ class TestTransfers < Minitest::Test
     assert_equal 400, sftp.put_tree(tree, "/made/#{'a' * 30_000}").files
   end
 
+  # A folder that its owner may not write is there already, the second time.
+  KEPT = <<~PROGRAM.freeze
+    require "#{__dir__}/common"
+    include Common
+    sftp = connect.sftp_init
+    2.times { print sftp.get_tree(*ARGV, preserve: true).files }
+  PROGRAM
+
+  # Root is to ask, too.
+  NO_ROOT = Process.euid.zero? ? %w[setpriv --bounding-set=-all] : []
+
+  def test_a_folder_that_its_owner_may_not_write_is_added_to
+    skip "no setpriv" unless system(*NO_ROOT, "true")
+    tree, copy = %w[tree copy].map { |name| "#{@folder}/#{name}" }
+    FileUtils.mkdir_p("#{tree}/in")
+    ["#{tree}/in", tree].each do |folder|
+      File.write("#{folder}/file", "x")
+      File.chmod(0o555, folder)
+    end
+    command = [*NO_ROOT, RbConfig.ruby, "-e", KEPT, tree, copy]
+    assert_equal "22", IO.popen(command, &:read)
+    folders = [copy, "#{copy}/in"]
+    assert_equal([0o555] * 2, folders.map { |f| File.stat(f).mode & 0o777 })
+  ensure
+    File.chmod(0o755, *Dir.glob("#{@folder}/{tree,copy}{,/in}"))
+  end
+
   def test_a_tree_tells_what_it_did
     moved = @sftp.get_tree(@folder, "#{@folder}2")
     assert_equal SSH2::SFTP::Moved.new(1, DATA.bytesize, []), moved
