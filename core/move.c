@@ -426,6 +426,13 @@ open_here(s2_op *op, s2_move *m)
         fail_here(op, m, errno);
         return false;
     }
+    /* A new one has its own mode at the end, as far as the umask leaves it. */
+    if (!direct && !m->there.flags &&
+        (m->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) &&
+        ~m->attrs.permissions & OWNER) {
+        m->there.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS;
+        m->there.permissions = st.st_mode & (m->attrs.permissions | ~OWNER);
+    }
     return true;
 }
 
