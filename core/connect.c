@@ -221,6 +221,7 @@ connect_step(s2_op *op)
     s2_session *s = S2_SESSION(op);
     connecting *c = op->state;
     s2_error *err;
+    bool shaken;
     int rc;
 
     if (s->wire.fd < 0) {
@@ -241,8 +242,10 @@ connect_step(s2_op *op)
             return s2_op_fail(op, err);
         c->fd = -1; /* the wire's now */
     }
+    shaken = s->shaken;
     rc = s2_handshake_step(op);
-    s->unverified = op->n[VERIFY] && s->shaken;
+    if (!shaken)
+        s->unverified = op->n[VERIFY] && s->shaken;
     return rc;
 }
 

@@ -376,6 +376,7 @@ read_step(s2_op *op)
     if (keep && most > AHEAD)
         most = AHEAD;
     f->turns++;
+    s2_owed_forget(S2_SESSION(op), op->self);
     n = keep ? fill_kept(op, most) : read_on(op, op->dst, op->cap);
     if (n < 0)
         return (int)n;
@@ -623,7 +624,7 @@ seek_step(s2_op *op)
 
     if (rc)
         return rc;
-    s2_owed_drop(S2_SESSION(op), op->self); /* that was for another place */
+    s2_owed_forget(S2_SESSION(op), op->self); /* of another place */
     move_to((s2_file *)op->self, (uint64_t)op->n[0]);
     return 0;
 }
@@ -637,7 +638,7 @@ s2_file_seek64(s2_file *f, uint64_t offset)
     return s2_op_call(&op);
 }
 
-/* What nobody has been told of is still to be written, as the program sees it. */
+/* What a program was not told of is still to be written, as it sees that. */
 static int
 tell_step(s2_op *op)
 {

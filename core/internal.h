@@ -313,7 +313,8 @@ struct s2_op {
     bool raised; /* the language raised inside a callback */
     bool failed; /* set by a step that would block, with `error` set */
     bool left;   /* the caller has gone: finish only what was begun */
-    bool owed;   /* and was told to call again: keep the result for it */
+    bool owed;   /* and may call again: keep the result for it */
+    bool told;   /* but was told of an error, and may go on otherwise */
     bool under_way; /* kept by s2_op_owe(): this is no result yet */
     int64_t since;  /* when it was */
     bool goes_on;   /* its state is there already: it takes over no other's */
@@ -374,8 +375,10 @@ void s2_record_drop(s2_scope *scope);
 void s2_op_owe(s2_op *op);
 /* For the end of an object: forget the results that were kept for it, if any. */
 bool s2_owed_drop(s2_session *s, const s2_obj *obj);
-/* How much they are known to have written. */
+/* Of those whose callers were told of an error: how much they have written; and
+ * forget them. */
 uint64_t s2_owed_done(const s2_session *s, const s2_obj *obj);
+void s2_owed_forget(s2_session *s, const s2_obj *obj);
 /* Try what was left in a scope: 0 once it is free of it, else EAGAIN. */
 int s2_record_advance(s2_session *s, s2_scope *scope);
 /* Let language code in: the session is held, its turn free. */

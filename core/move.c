@@ -403,14 +403,18 @@ open_here(s2_op *op, s2_move *m)
         flags |= O_NOFOLLOW;
     m->fd = openat(m->dir, name, flags | O_NONBLOCK, mode);
     m->own_fd = m->made = m->fd >= 0;
-    if (m->fd < 0 || fstat(m->fd, &st) < 0) {
+    if (m->fd >= 0 ? fstat(m->fd, &st) < 0 : !resume) {
         fail_here(op, m, errno);
         return false;
     }
-    if (resume && !is_ours(&st)) {
-        if (!st.st_size) /* where this user's files are another's, it is new */
+    if (resume && (m->fd < 0 || !is_ours(&st))) {
+        /* Where this user's files are another's it was made just now. */
+        if (m->fd >= 0 && !st.st_size)
             unlinkat(m->dir, name, 0);
-        close(m->fd);
+        if (m->fd >= 0)
+            close(m->fd);
+        m->fd = -1;
+        m->own_fd = m->made = false;
         free(m->local_temp);
         m->local_temp = NULL;
         m->options &= ~S2_RESUME;

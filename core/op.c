@@ -223,9 +223,19 @@ s2_owed_done(const s2_session *s, const s2_obj *obj)
     uint64_t done = 0;
 
     for (const s2_op *left = s->owed; left; left = left->next)
-        if (left->self == obj)
+        if (left->self == obj && left->told)
             done += left->done;
     return done;
+}
+
+void
+s2_owed_forget(s2_session *s, const s2_obj *obj)
+{
+    for (s2_op **at = &s->owed; *at;)
+        if ((*at)->self == obj && (*at)->told)
+            settle_owed(at);
+        else
+            at = &(*at)->next;
 }
 
 int
@@ -691,7 +701,7 @@ wait_for_step(call *c, const s2_op *op)
 
 /* Leave what was begun in place, for whoever comes back or comes next. */
 static void
-leave_scope(call *c, bool owed)
+leave_scope(call *c, const s2_error *why)
 {
     s2_op *op = c->op;
     s2_scope *scope = op->scope;
@@ -703,8 +713,9 @@ leave_scope(call *c, bool owed)
         if (scope->parked) {
             /* Where something was read there is nothing to keep: reading
              * again is as good, or the object keeps it. */
-            scope->parked->owed =
-                owed && !op->dst && !(op->flags & S2_SAME_SELF);
+            scope->parked->owed = (why == &s2_again || op->park) && !op->dst &&
+                                  !(op->flags & S2_SAME_SELF);
+            scope->parked->told = why != &s2_again;
             op->state = NULL; /* the record's now, as are these */
             memset(op->out, 0, sizeof op->out);
         } else
@@ -718,8 +729,7 @@ static int
 leave(call *c, s2_error *err)
 {
     c->err = with_done(err, c->op);
-    /* Of a write all is to be told of, and once. */
-    leave_scope(c, err == &s2_again || c->op->park);
+    leave_scope(c, err);
     return DONE;
 }
 
@@ -1156,7 +1166,7 @@ take_turn(call *c)
         op->scope->caller = c->caller;
         if (s->owed && !c->begun && !op->goes_on && claim_owed(c)) {
             c->finished = true;
-            leave_scope(c, false);
+            leave_scope(c, NULL);
             return drain(c);
         }
         if ((op->flags & S2_OWES) && !c->blocking && !op->goes_on &&
@@ -1174,6 +1184,8 @@ take_turn(call *c)
     }
     if ((op->flags & S2_BULK) && s2_wire_queued(&s->wire) > S2_WIRE_ROOM)
         return wait_for(c, NULL, LIBSSH2_SESSION_BLOCK_OUTBOUND);
+    if (op->park && !c->begun) /* another write: that one is not gone on with */
+        s2_owed_forget(s, op->self);
     s->caller = c->caller;
     c->begun = true;
     rc = try_step(s, op);
@@ -1188,7 +1200,7 @@ take_turn(call *c)
     else if (rc < 0)
         c->err = error_of(op, rc);
     c->finished = true;
-    leave_scope(c, false);
+    leave_scope(c, NULL);
     return drain(c);
 }
 

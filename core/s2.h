@@ -1399,7 +1399,7 @@ s2_error *s2_file_read(s2_file *f, void *dst, size_t cap, size_t *len);
  * Write all of `buf` to a file, where its position is.
  *
  * What is left amid it, by a Timeout or an interrupt, is gone on with by writing
- * the rest, whatever was called meanwhile, but a seek.
+ * the rest: the next of what is read, written or sought of the file.
  *
  * Blocking   until the server has acknowledged the last byte.
  * Returns    how many bytes were written; an error tells it as well.
