@@ -7,7 +7,8 @@ Each call gives a value or one of our errors, in its time; what the server did
 not prove is not believed; memory stays bounded; the session can be closed, and
 the process serves the next one.  The short form has each lie of a kind of its
 own, and an eighth of those that are told at every step: SSH2_SEED=n chooses
-which.
+which.  Under a sanitizer the short form has half of those of their own in each
+language.
 """
 import collections
 import os
@@ -55,6 +56,7 @@ CONTENT = liar.content(0, liar.SIZE)
 NAMES = {b".", b"..", b"a", b"b", b"again", b"n" * 40000, b"../outside",
          b"/tmp/outside"}
 SHORT = {"end"}  # a server may say that here is the end
+LISTED = {*liar.LIES} - {"shut"}  # which lists a mode
 
 
 class Wrong(Exception):
@@ -231,7 +233,7 @@ class Conversation:
                     self.of_sftp("h", "close")
         if self.made("opendir", path + "dir"):
             names = self.of_sftp("h", "names", 500)
-            if isinstance(names, list) and self.lie in liar.LIES and \
+            if isinstance(names, list) and self.lie in LISTED and \
                     not set(names) <= NAMES:
                 raise Wrong(f"names: {names[:5]}")
             self.of_sftp("h", "close")
@@ -410,6 +412,7 @@ def main(language, *wanted):
     chance = random.Random(f"{seed} {language} {SANITIZED}")
     if not suite.LONG:
         plain = chance.sample(plain, len(plain) // 8)
+        own = own[language == "ruby"::2] if SANITIZED else own
     if wanted:
         own, plain = [tuple(w.split(":")) for w in wanted], []
     lies = own + plain
