@@ -295,7 +295,8 @@ s2_error *s2_session_verify(s2_session *s, const char *host, int port,
  * are undone first, as by close().
  *
  * Units      `reason` is one of SSH_DISCONNECT_*.
- * Blocking   no: what the connection does not take at once is not sent.
+ * Blocking   only for that; what the connection does not take at once is not
+ *            sent.
  * Source     libssh2_session_disconnect_ex(3); RFC 4253 11.1
  */
 s2_error *s2_session_disconnect(s2_session *s, int reason,
@@ -303,8 +304,10 @@ s2_error *s2_session_disconnect(s2_session *s, int reason,
 /*
  * End every call on the session with ClosedError and let go of the socket.
  *
- * Nothing is sent, but what undoes transfers that were left: where the session
- * blocks that is waited for, two seconds at most.  Again: nothing is done.
+ * Nothing is sent, but what undoes transfers that were left.  Again: nothing is
+ * done.
+ *
+ * Blocking   only where a transfer was left: two seconds at most.
  */
 s2_error *s2_session_close(s2_session *s);
 /* Was it closed by close()? */
@@ -527,6 +530,7 @@ s2_error *s2_session_userauth_password(s2_session *s, const char *username,
  * Blocking   until the server answers.  A passphrase of many rounds takes
  *            seconds that nothing interrupts.
  * Errors     FileError: no key there, or not with this passphrase;
+ *            KeyfileAuthFailedError: the same where `publickey` is given;
  *            PublickeyUnverifiedError, AuthenticationError: refused;
  *            BadUseError: authenticated already.
  * Source     libssh2_userauth_publickey_fromfile_ex(3); RFC 4252 7
@@ -545,6 +549,8 @@ s2_error *s2_session_userauth_publickey_fromfile(s2_session *s,
  * Blocking   until the server answers.  A passphrase of many rounds takes
  *            seconds that nothing interrupts.
  * Errors     FileError: not a key, or not with this passphrase;
+ *            KeyfileAuthFailedError: the same where `publickeyfiledata` is
+ *            given;
  *            PublickeyUnverifiedError, AuthenticationError: refused;
  *            BadUseError: authenticated already.
  * Source     libssh2_userauth_publickey_frommemory(3); RFC 4252 7
