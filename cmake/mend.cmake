@@ -330,6 +330,21 @@ function(ssh2_mend_source source)
             return _libssh2_error(session, rc, \"transport read\");
         else \\1\\2")
 
+    # What comes before the first keys are in use, and is no part of agreeing on
+    # them, is kept, and taken afterwards for what the server says.
+    ssh2_mend(${source}/src/packet.c
+        "if\\(session->state & LIBSSH2_STATE_INITIAL_KEX\\) {\n *if\\(msg == SSH_MSG_KEXINIT\\)"
+        "if((session->state & LIBSSH2_STATE_EXCHANGING_KEYS) &&
+       !(session->state & LIBSSH2_STATE_NEWKEYS) &&
+       msg > SSH_MSG_DEBUG && (msg < SSH_MSG_KEXINIT || msg > 49)) {
+        LIBSSH2_FREE(session, data);
+        session->packAdd_state = libssh2_NB_state_idle;
+        return _libssh2_error(session, LIBSSH2_ERROR_KEX_FAILURE,
+                              \"a packet that is no part of the exchange of \"
+                              \"keys came before its end\");
+    }
+    \\0")
+
     # The "none" cipher, which is compiled for fuzzing alone, was forgotten when
     # ciphers got a length and a function more.
     ssh2_mend(${source}/src/crypt.c "(NULL,)(\n *crypt_none_crypt,)"

@@ -7,6 +7,7 @@
  */
 #include "internal.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -193,6 +194,8 @@ s2_alloc_free(s2_alloc *a, void *p)
         return;
     }
     size_t size = b->size;
+    if (a->login) /* it may have held a secret */
+        OPENSSL_cleanse(p, size);
     a->live -= size;
     take_out(a, b);
     give_pooled(a, p, size + SPARE);

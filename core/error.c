@@ -91,6 +91,24 @@ s2_class_of_status(unsigned long status)
     return S2_C_SFTPProtocolError;
 }
 
+void
+s2_words(char *text)
+{
+    unsigned char *p = (unsigned char *)text;
+    size_t len = strlen(text);
+
+    for (size_t i = 0; i < len; i++) {
+        bool c1 = p[i] == 0xc2 && p[i + 1] >= 0x80 && p[i + 1] < 0xa0;
+
+        if (c1)
+            p[i + 1] = ' ';
+        if (c1 || p[i] < ' ' || p[i] == 127)
+            p[i] = ' ';
+    }
+    while (len && p[len - 1] == ' ')
+        p[--len] = '\0';
+}
+
 s2_error *
 s2_error_new(s2_class cls, int code, const char *func, const char *path,
              const char *format, ...)
@@ -104,6 +122,7 @@ s2_error_new(s2_class cls, int code, const char *func, const char *path,
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
+    s2_words(text);
     err->cls = cls;
     err->code = code;
     err->func = func;
@@ -172,6 +191,8 @@ s2_error_message(const s2_error *err)
         snprintf(message, size, "%s%s%s%s%s", err->func ? err->func : "",
                  err->func ? ": " : "", err->path ? err->path : "",
                  err->path ? ": " : "", err->text);
+    if (message) /* a server may have named the path */
+        s2_words(message);
     return message;
 }
 

@@ -17,6 +17,8 @@
 
 /* --- errors -------------------------------------------------------------- */
 
+/* What is not for a terminal or a log becomes blanks, in place. */
+void s2_words(char *text);
 /* A static stand-in is returned when there is no memory for a real one. */
 s2_error *s2_error_new(s2_class cls, int code, const char *func,
                        const char *path, const char *format, ...)
@@ -480,7 +482,6 @@ int s2_talk_hear(s2_talk *t, void *dst, size_t len);
 enum { S2_TALK_END = 1 }; /* heard: the end */
 /* For a step: fail, by what the program said on its error output. */
 int s2_talk_ended(s2_op *op, s2_talk *t, s2_class cls, int code);
-void s2_talk_words(char *text); /* make a peer's words fit for an error */
 void s2_talk_drop(s2_op *op, s2_talk *t);
 
 /* --- SCP: scp.c ---------------------------------------------------------- */

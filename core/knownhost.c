@@ -292,8 +292,12 @@ static int
 addc_step(s2_op *op)
 {
     struct libssh2_knownhost *at = NULL;
-    int rc = add(op, op->path, op->dst, (int)op->n[0], &at);
+    int rc;
 
+    if ((op->n[0] & LIBSSH2_KNOWNHOST_TYPE_MASK) == PLAIN &&
+        strpbrk(op->path, ",*?!"))
+        return refuse(op, "in a file it would stand for other hosts");
+    rc = add(op, op->path, op->dst, (int)op->n[0], &at);
     if (!rc && (rc = give(op, at)))
         libssh2_knownhost_del(KNOWN(op)->raw, at);
     return rc;
@@ -646,9 +650,11 @@ writefile_step(s2_op *op)
     if ((fd = mkstemp(temp)) < 0)
         return file_error(op);
     fcntl(fd, F_SETFD, FD_CLOEXEC);
-    /* Only root can give a file away; all others own it anyhow. */
-    if (there && ((fchown(fd, st.st_uid, st.st_gid) < 0 && errno != EPERM) ||
-                  fchmod(fd, st.st_mode & 07777) < 0))
+    /* Only root can give a file away; nor is it for another group. */
+    if (there && fchown(fd, st.st_uid, st.st_gid) < 0 &&
+        fchown(fd, (uid_t)-1, st.st_gid) < 0)
+        st.st_mode &= ~(mode_t)S_IRWXG;
+    if (there && fchmod(fd, st.st_mode & 0777) < 0)
         rc = file_error(op);
     else
         rc = (f = fdopen(fd, "w")) ? write_lines(op, f) : file_error(op);

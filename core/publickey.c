@@ -130,7 +130,7 @@ status(s2_op *op, cursor c, s2_class cls)
         words.left = sizeof text - 1;
     memcpy(text, words.at, words.left);
     text[words.left] = '\0';
-    s2_talk_words(text);
+    s2_words(text);
     return s2_op_fail(op, s2_error_new(cls, LIBSSH2_ERROR_PUBLICKEY_PROTOCOL,
                                        op->func, NULL, "%s (status %zu)%s%s",
                                        code < count ? names[code] : "refused",

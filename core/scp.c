@@ -182,7 +182,7 @@ hear(s2_op *op, s2_scp *t)
             ssize_t n = libssh2_channel_read_ex(t->talk.raw, 0, at + 1, 200);
 
             at[n > 0 ? n + 1 : 1] = '\0';
-            s2_talk_words(t->line);
+            s2_words(t->line);
             return FAIL(op, "the server does not speak SCP, but says \"%s\"",
                         t->line);
         }
@@ -193,7 +193,7 @@ hear(s2_op *op, s2_scp *t)
     t->len = 0;
     if (t->line[0] != 1 && t->line[0] != 2)
         return 0;
-    s2_talk_words(t->line + 1);
+    s2_words(t->line + 1);
     return FAIL(op, "%s", t->line[1] ? t->line + 1 : "refused without a word");
 }
 

@@ -64,18 +64,6 @@ s2_talk_hear(s2_talk *t, void *dst, size_t len)
     return 0;
 }
 
-void
-s2_talk_words(char *text)
-{
-    size_t len = strlen(text);
-
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)text[i] < ' ' || text[i] == 127)
-            text[i] = ' ';
-    while (len && text[len - 1] == ' ')
-        text[--len] = '\0';
-}
-
 int
 s2_talk_ended(s2_op *op, s2_talk *t, s2_class cls, int code)
 {
@@ -84,7 +72,7 @@ s2_talk_ended(s2_op *op, s2_talk *t, s2_class cls, int code)
                                         sizeof words - 1);
 
     words[n > 0 ? n : 0] = '\0';
-    s2_talk_words(words);
+    s2_words(words);
     return s2_op_fail(op, s2_error_new(cls, code, op->func, op->path,
                                        "the server ended it%s%s",
                                        *words ? ": " : "", words));
