@@ -301,6 +301,8 @@ read_result(PyObject **bytes, size_t got, bool would_block)
 %typemap(in, numinputs=0, noblock=1) size_t *WRITTEN (size_t count = 0)
     "$1 = &count;"
 %typemap(argout, noblock=1) size_t *WRITTEN {
-    $result = Py_BuildValue("(in)", result ? LIBSSH2_ERROR_EAGAIN : 0,
+    /* The first is what libssh2 returns: an error, or a count. */
+    $result = Py_BuildValue("(nn)",
+                            (Py_ssize_t)(result ? LIBSSH2_ERROR_EAGAIN : *$1),
                             (Py_ssize_t)*$1);
 }

@@ -31,12 +31,12 @@ class Channel(Managed, binding.Channel):
 
     def get_exit_signal(  # type: ignore[override]
         self,
-    ) -> tuple[int, bytes, bytes, bytes] | Any:
-        """0, then the signal's name, its message and its language."""
+    ) -> tuple[int, bytes | None, bytes | None, bytes | None] | Any:
+        """0, then the signal's name, its message and its language, or None."""
         out: Any = super().get_exit_signal()
         if isinstance(out, int):
             return out
-        return (0, *(item or b"" for item in out))
+        return (0, *(item or None for item in out))
 
     def read_all(self, limit: int = 67_108_864) -> tuple[bytes, bytes] | Any:
         """All of the output and of the error output, to their ends.
