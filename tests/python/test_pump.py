@@ -98,7 +98,7 @@ class TestPump(unittest.TestCase):
         writer.start()
         got = read_all(channel)
         writer.join()
-        self.assertEqual(done, [(0, len(data)), 0])
+        self.assertEqual(done, [(len(data), len(data)), 0])
         self.assertEqual(got, data)
 
     def test_a_channel_of_another_session(self):
