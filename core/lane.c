@@ -361,27 +361,33 @@ pass_over(s2_lane *l)
     l->in_end = c.left;
 }
 
-/* Say what there is to say, and hear the rest: 0, or EAGAIN. */
+/* Say what there is to say, and hear the rest: 0, or EAGAIN.  What is heard may
+ * be that there is room again. */
 static int
 last_words(s2_lane *l)
 {
-    ssize_t n = 1;
+    ssize_t n;
+    bool shut;
 
-    while (l->out_start < l->out_end && n > 0) {
-        n = libssh2_channel_write_ex(l->talk.raw, 0,
-                                     (char *)l->out + l->out_start,
-                                     l->out_end - l->out_start);
-        l->out_start += n > 0 ? (size_t)n : 0;
-    }
-    if (n < 0 && n != LIBSSH2_ERROR_EAGAIN)
-        return 0;
-    while (
-        l->flying && l->in_end < IN &&
-        (n = libssh2_channel_read_ex(l->talk.raw, 0, (char *)l->in + l->in_end,
-                                     IN - l->in_end)) > 0) {
-        l->in_end += (size_t)n;
-        pass_over(l);
-    }
+    do {
+        n = 1;
+        while (l->out_start < l->out_end && n > 0) {
+            n = libssh2_channel_write_ex(l->talk.raw, 0,
+                                         (char *)l->out + l->out_start,
+                                         l->out_end - l->out_start);
+            l->out_start += n > 0 ? (size_t)n : 0;
+        }
+        if (n < 0 && n != LIBSSH2_ERROR_EAGAIN)
+            return 0;
+        shut = is_shut(l);
+        while (l->flying && l->in_end < IN &&
+               (n = libssh2_channel_read_ex(l->talk.raw, 0,
+                                            (char *)l->in + l->in_end,
+                                            IN - l->in_end)) > 0) {
+            l->in_end += (size_t)n;
+            pass_over(l);
+        }
+    } while (n == LIBSSH2_ERROR_EAGAIN && shut && !is_shut(l));
     return l->flying && n == LIBSSH2_ERROR_EAGAIN ? LIBSSH2_ERROR_EAGAIN : 0;
 }
 
