@@ -373,6 +373,19 @@ is_ours(const struct stat *st)
     return S_ISREG(st->st_mode) && st->st_uid == geteuid() && st->st_nlink == 1;
 }
 
+/* A new one, made with that mode, has its source's at the end, as far as a umask
+ * left it. */
+static void
+note_mode(s2_move *m, unsigned long made)
+{
+    if ((m->there.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) ||
+        !(m->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) ||
+        !(~m->attrs.permissions & OWNER))
+        return;
+    m->there.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS;
+    m->there.permissions = made & (m->attrs.permissions | ~OWNER);
+}
+
 /* Open what is to be written, once it is known what for. */
 static bool
 open_here(s2_op *op, s2_move *m)
@@ -430,13 +443,8 @@ open_here(s2_op *op, s2_move *m)
         fail_here(op, m, errno);
         return false;
     }
-    /* A new one has its own mode at the end, as far as the umask leaves it. */
-    if (!direct && !m->there.flags &&
-        (m->attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) &&
-        ~m->attrs.permissions & OWNER) {
-        m->there.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS;
-        m->there.permissions = st.st_mode & (m->attrs.permissions | ~OWNER);
-    }
+    if (!direct)
+        note_mode(m, st.st_mode);
     return true;
 }
 
@@ -959,12 +967,8 @@ renew_there(s2_op *op, s2_move *m)
         want(m, CUT);
     if (from && lseek(m->fd, (off_t)from, SEEK_CUR) < 0)
         fail_here(op, m, errno);
-    /* A new one has its own mode again, as far as the server gave it that. */
-    if (!(m->there.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) &&
-        ~m->attrs.permissions & OWNER) {
-        m->there = *have;
-        m->there.permissions &= m->attrs.permissions | ~OWNER;
-    }
+    if (have->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS)
+        note_mode(m, have->permissions);
     m->at = m->moved = from;
     s2_job_had(m->job, from);
 }

@@ -201,20 +201,32 @@ settle_owed(s2_op **at)
     record_free(left);
 }
 
-bool
-s2_owed_drop(s2_session *s, const s2_obj *obj)
+static bool
+drop_owed(s2_session *s, const s2_obj *obj, bool told)
 {
     s2_op **at = &s->owed;
     bool any = false;
 
     while (*at)
-        if (!obj || (*at)->self == obj) {
+        if ((!obj || (*at)->self == obj) && ((*at)->told || !told)) {
             settle_owed(at);
             any = true;
         } else {
             at = &(*at)->next;
         }
     return any;
+}
+
+bool
+s2_owed_drop(s2_session *s, const s2_obj *obj)
+{
+    return drop_owed(s, obj, false);
+}
+
+void
+s2_owed_forget(s2_session *s, const s2_obj *obj)
+{
+    drop_owed(s, obj, true);
 }
 
 uint64_t
@@ -226,16 +238,6 @@ s2_owed_done(const s2_session *s, const s2_obj *obj)
         if (left->self == obj && left->told)
             done += left->done;
     return done;
-}
-
-void
-s2_owed_forget(s2_session *s, const s2_obj *obj)
-{
-    for (s2_op **at = &s->owed; *at;)
-        if ((*at)->self == obj && (*at)->told)
-            settle_owed(at);
-        else
-            at = &(*at)->next;
 }
 
 int
