@@ -242,6 +242,28 @@ function(ssh2_mend_source source)
     ssh2_mend(${source}/src/channel.c "queued = next;"
         "queued = _libssh2_list_first(&listener->queue);")
 
+    # Freeing a channel goes through all that waits in the session, once for each
+    # packet of its extended data, which may be empty ones without end.
+    ssh2_mend(${source}/src/channel.c
+        "while\\(\\(_libssh2_packet_ask\\(session, SSH_MSG_CHANNEL_DATA, &data,[^{]*{\n[^}]*}"
+        "{
+        LIBSSH2_PACKET *next, *packet = _libssh2_list_first(&session->packets);
+
+        for(; packet; packet = next) {
+            next = _libssh2_list_next(&packet->node);
+            data = packet->data;
+            data_len = packet->data_len;
+            if(data_len >= 5 &&
+               (data[0] == SSH_MSG_CHANNEL_DATA ||
+                data[0] == SSH_MSG_CHANNEL_EXTENDED_DATA) &&
+               !memcmp(data + 1, channel_id, 4)) {
+                _libssh2_list_remove(&packet->node);
+                LIBSSH2_FREE(session, packet);
+                LIBSSH2_FREE(session, data);
+            }
+        }
+    }")
+
     # An exchange of keys that the server begins is passed over where it fails,
     # though the host's key is that of the server's last word by then.
     ssh2_mend(${source}/src/packet.c

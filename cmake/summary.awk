@@ -1,7 +1,8 @@
 # Counts the TAP lines in ctest's logs: a line for each test that has any,
 # what was skipped and why, what is to be written, and the sum; a table of what
 # the suites tried (suites/suite.py says it in a line each); and of each test
-# that failed the cases that did, and how its output ended.
+# that failed the cases that did, what a suite said of them, and how its output
+# ended.
 FNR == 1 { build = FILENAME; sub(/\/Testing\/.*/, "", build) }
 /^<end of output>/ { for (i = 12; i; i--) ended[i] = said[(FNR - i) % 12] }
 { said[FNR % 12] = substr($0, 1, 200) }
@@ -40,6 +41,7 @@ FNR == 1 { build = FILENAME; sub(/\/Testing\/.*/, "", build) }
 }
 /^ok [0-9]+/ { passed[test]++ }
 /^not ok [0-9]+/ { failed[test]++; cases = cases "  " $0 "\n" }
+/^# [^:]*: (crashes|hangs|wrong): / { cases = cases "  " $0 "\n" }
 END {
     print ""
     for (i = 1; i <= kinds; i++)

@@ -786,6 +786,8 @@ class Peer(Lies):
         if self.lies_in("data", "overruns"):
             for _ in range(100):
                 self.send(b"\x5e" + u32(chan) + text(bytes(32000)))
+        if self.lies_in("extdata", "endless_empty_ones"):  # no window counts them
+            self.flood(b"\x5f" + u32(chan) + u32(1) + text(b""))
         if self.where == "etm:more":
             self.write(self.frame(b"\x5e" + u32(chan) + u32(5), padding=255))
         elif self.where == "etm:less":
@@ -899,6 +901,7 @@ SPECIAL = {
     "authfail": ["endless_names"],
     "inforequest": ["for_ever", "many"],
     "data": ["overruns"],
+    "extdata": ["endless_empty_ones"],
     # Answers that nobody reads; a close instead of one.
     "sftpversion": ["endless", "closed"],
 }
