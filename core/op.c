@@ -633,18 +633,24 @@ wait_for(call *c, const s2_scope *scope, int need)
 
     if (!c->blocking)
         return leave(c, &s2_again);
+    /* As where libssh2 waits itself, that it would is not what happened last. */
+    if (libssh2_session_last_errno(s->raw) == LIBSSH2_ERROR_EAGAIN)
+        libssh2_session_set_last_error(s->raw, LIBSSH2_ERROR_NONE, NULL);
     if (scope && c->ending) /* whose it is may never come back */
         return leave(c, s2_error_new(S2_C_ClosedError, LIBSSH2_ERROR_BAD_USE,
                                      c->op->func, about(c->op),
                                      "the interpreter is ending"));
     if (c->op->done + c->op->moves != c->moved)
         set_deadline(c);
-    if (c->deadline && now >= c->deadline)
+    if (c->deadline && now >= c->deadline) {
+        libssh2_session_set_last_error(s->raw, LIBSSH2_ERROR_TIMEOUT,
+                                       "timed out");
         return leave(c, s2_error_new(S2_C_Timeout, LIBSSH2_ERROR_TIMEOUT,
                                      c->op->func, about(c->op), "timed out%s",
                                      scope        ? EARLIER
                                      : c->op->why ? c->op->why
                                                   : ""));
+    }
     if (!w && !(w = c->waiter = s2_waiter_get()))
         return leave(c, s2_error_new(S2_C_AllocError, LIBSSH2_ERROR_ALLOC,
                                      c->op->func, NULL,
