@@ -219,8 +219,11 @@ s2_alloc_end(s2_alloc *a)
 {
     s2_alloc_trim(a);
     for (size_t i = 0; i < a->slots; i++)
-        if (a->table[i].p && (a->table[i].freed || !a->table[i].gone))
+        if (a->table[i].p && (a->table[i].freed || !a->table[i].gone)) {
+            if (a->login)
+                OPENSSL_cleanse(a->table[i].p, a->table[i].size);
             free(a->table[i].p);
+        }
     free(a->table);
     *a = (s2_alloc){0};
 }

@@ -293,6 +293,8 @@ write_step(s2_op *op)
     s2_scp *scp = SCP(op);
     int rc;
 
+    if (!op->left)
+        s2_owed_forget(op->self); /* this is another write, or the rest */
     if (scp && (rc = s2_scp_may_write(op, scp)))
         return rc;
     /* A packet that waited for the end of a key exchange is not gone on with:
@@ -343,7 +345,7 @@ write_park(s2_op *op)
 {
     op->b[0].p = (const char *)op->b[0].p + op->done;
     op->b[0].len -= op->done;
-    op->n[1] = (int64_t)op->b[0].len;
+    op->cap = op->b[0].len;
     if (op->b[0].len > LIBSSH2_CHANNEL_PACKET_DEFAULT)
         op->b[0].len = LIBSSH2_CHANNEL_PACKET_DEFAULT;
 }
@@ -357,7 +359,7 @@ s2_channel_write(s2_channel *ch, int stream_id, const void *buf, size_t len,
     s2_error *err;
 
     op.n[0] = stream_id;
-    op.n[1] = (int64_t)len;
+    op.cap = len;
     op.park = write_park;
     s2_op_bytes(&op, 0, buf, len);
     err = s2_op_call(&op);

@@ -450,7 +450,6 @@ s2_session_connect(s2_session *s, const char *host, int port, int timeout,
         S2_OP(s, connect_step, "connect", &s->scope, S2_EARLY | S2_SHAKES);
     s2_knownhost *kh = NULL;
     s2_error *err = NULL;
-    bool shaken = s->shaken;
     char *name;
 
     if (port < 1 || port > 65535)
@@ -471,8 +470,6 @@ s2_session_connect(s2_session *s, const char *host, int port, int timeout,
     }
     if (!err && verify)
         err = check_host(s, kh, name);
-    else if (err && verify && !shaken && s->shaken)
-        refuse(s);
     free(name);
     s2_release(kh);
     return err;

@@ -243,6 +243,16 @@ move_to(s2_file *f, uint64_t offset)
     turn_to(f, offset);
 }
 
+/* What a program was told is not written it goes on before, whatever it does. */
+static void
+go_back(s2_file *f)
+{
+    uint64_t done = s2_owed_forget(&f->obj);
+
+    if (done)
+        move_to(f, position(f) - done);
+}
+
 static bool
 was_short(s2_op *op, ssize_t rc)
 {
@@ -376,7 +386,7 @@ read_step(s2_op *op)
     if (keep && most > AHEAD)
         most = AHEAD;
     f->turns++;
-    s2_owed_forget(S2_SESSION(op), op->self);
+    go_back(f);
     n = keep ? fill_kept(op, most) : read_on(op, op->dst, op->cap);
     if (n < 0)
         return (int)n;
@@ -484,6 +494,7 @@ write_step(s2_op *op)
      * what it asked for there for acknowledgements.  Nor is it left amid it. */
     if (op->r[GIVEN] <= (int64_t)op->done) {
         f->turns++;
+        go_back(f);
         if (f->ahead || f->kept_used < f->kept.len)
             move_to(f, position(f));
     }
@@ -520,7 +531,7 @@ static void
 write_park(s2_op *op)
 {
     op->b[0].p = (const char *)op->b[0].p + op->done;
-    op->n[0] = (int64_t)(op->b[0].len - op->done);
+    op->cap = op->b[0].len - op->done;
     op->b[0].len = (size_t)op->r[GIVEN] - op->done;
     op->r[GIVEN] = (int64_t)op->b[0].len;
 }
@@ -531,7 +542,7 @@ s2_file_write(s2_file *f, const void *buf, size_t buf_len, size_t *written)
     s2_op op = file_op(f, write_step, "libssh2_sftp_write", S2_BULK);
     s2_error *err;
 
-    op.n[0] = (int64_t)buf_len;
+    op.cap = buf_len;
     op.park = write_park;
     s2_op_bytes(&op, 0, buf, buf_len);
     if (!buf_len) {
@@ -624,7 +635,7 @@ seek_step(s2_op *op)
 
     if (rc)
         return rc;
-    s2_owed_forget(S2_SESSION(op), op->self); /* of another place */
+    s2_owed_drop(S2_SESSION(op), op->self); /* of another place */
     move_to((s2_file *)op->self, (uint64_t)op->n[0]);
     return 0;
 }
@@ -646,7 +657,7 @@ tell_step(s2_op *op)
 
     if (!rc)
         op->r[0] = (int64_t)(position((s2_file *)op->self) -
-                             s2_owed_done(S2_SESSION(op), op->self));
+                             s2_owed_done(op->self));
     return rc;
 }
 

@@ -294,7 +294,8 @@ struct s2_op {
     s2_error *error;  /* set by a step that returns S2_FAILED */
     /* Results, and state between steps: */
     void *dst;
-    size_t cap, done;
+    size_t cap;  /* of dst; of a write how much the caller has to write */
+    size_t done;
     size_t moves; /* what else has come: that starts the timeout anew, too */
     void *state;  /* freed by settle, or by the caller of s2_op_call */
     int64_t r[4];
@@ -377,10 +378,10 @@ void s2_record_drop(s2_scope *scope);
 void s2_op_owe(s2_op *op);
 /* For the end of an object: forget the results that were kept for it, if any. */
 bool s2_owed_drop(s2_session *s, const s2_obj *obj);
-/* Of those whose callers were told of an error: how much they have written; and
- * forget them. */
-uint64_t s2_owed_done(const s2_session *s, const s2_obj *obj);
-void s2_owed_forget(s2_session *s, const s2_obj *obj);
+/* How much has been written for callers who were told that it was not; and the
+ * same, when another call goes on otherwise. */
+uint64_t s2_owed_done(s2_obj *obj);
+uint64_t s2_owed_forget(s2_obj *obj);
 /* Try what was left in a scope: 0 once it is free of it, else EAGAIN. */
 int s2_record_advance(s2_session *s, s2_scope *scope);
 /* Let language code in: the session is held, its turn free. */

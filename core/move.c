@@ -384,6 +384,7 @@ note_mode(s2_move *m, unsigned long made)
         return;
     m->there.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS;
     m->there.permissions = made & (m->attrs.permissions | ~OWNER);
+    m->noted = true;
 }
 
 /* Open what is to be written, once it is known what for. */
@@ -490,7 +491,7 @@ close_here(s2_op *op, s2_move *m)
     if (m->regular && (m->options & S2_PRESERVE))
         done = s2_preserve(m->fd, &m->attrs);
     else if (m->local_temp && m->there.flags)
-        done = fchmod(m->fd, m->there.permissions & MODE) == 0;
+        done = fchmod(m->fd, m->there.permissions & MODE) == 0 || m->noted;
     if (!done)
         fail_here(op, m, errno);
     m->own_fd = false;

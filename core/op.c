@@ -223,20 +223,24 @@ s2_owed_drop(s2_session *s, const s2_obj *obj)
     return drop_owed(s, obj, false);
 }
 
-void
-s2_owed_forget(s2_session *s, const s2_obj *obj)
+uint64_t
+s2_owed_done(s2_obj *obj)
 {
-    drop_owed(s, obj, true);
+    const s2_scope *scope = s2_scope_left(obj);
+    uint64_t done = scope && scope->parked->told ? scope->parked->done : 0;
+
+    for (const s2_op *left = obj->session->owed; left; left = left->next)
+        if (left->self == obj && left->told)
+            done += left->done;
+    return done;
 }
 
 uint64_t
-s2_owed_done(const s2_session *s, const s2_obj *obj)
+s2_owed_forget(s2_obj *obj)
 {
-    uint64_t done = 0;
+    uint64_t done = s2_owed_done(obj);
 
-    for (const s2_op *left = s->owed; left; left = left->next)
-        if (left->self == obj && left->told)
-            done += left->done;
+    drop_owed(obj->session, obj, true);
     return done;
 }
 
@@ -351,23 +355,41 @@ record_new(const s2_op *op)
 }
 
 static bool
+same_bytes(const s2_op *left, const s2_op *op, int i)
+{
+    size_t len = left->b[i].len, most = op->b[i].len;
+
+    if (!left->b[i].p != !op->b[i].p)
+        return false;
+    if (op->park && left->told && most < len)
+        len = most;
+    return (op->park ? len <= most : len == most) &&
+           (!len || !memcmp(left->b[i].p, op->b[i].p, len));
+}
+
+/* A record of a write holds only the slice that libssh2 has begun; `cap` tells
+ * how much the caller still had to write.  One who was told of an error may go
+ * on in other pieces. */
+static bool
 same_call(const s2_op *left, const s2_op *op)
 {
     if (left->step != op->step || left->self != op->self || left->raised)
         return false;
     if (op->flags & S2_SAME_SELF)
         return true;
-    /* A record of a write holds only the slice that libssh2 has begun; n[]
-     * tells how much the caller still had to write. */
     for (int i = 0; i < 4; i++)
-        if (!left->b[i].p != !op->b[i].p ||
-            (op->park ? left->b[i].len > op->b[i].len
-                      : left->b[i].len != op->b[i].len) ||
-            (left->b[i].len &&
-             memcmp(left->b[i].p, op->b[i].p, left->b[i].len)))
+        if (!same_bytes(left, op, i))
             return false;
     return !memcmp(left->n, op->n, sizeof op->n) &&
+           (!op->park || left->told || left->cap == op->cap) &&
            (!op->same || op->same(left, op));
+}
+
+/* A piece of what was left. */
+static bool
+is_part(const s2_op *left, const s2_op *op)
+{
+    return op->park && op->b[0].len < left->b[0].len;
 }
 
 /* --- errors -------------------------------------------------------------- */
@@ -1071,6 +1093,20 @@ owed_to(const call *c)
     return at;
 }
 
+/* The first bytes of a write that was left are told of; the rest stays. */
+static void
+take_part(s2_op *op, s2_op *left)
+{
+    char *bytes = (char *)(uintptr_t)left->b[0].p;
+    size_t done = left->done;
+
+    op->done = left->done = op->b[0].len;
+    left->park(left);
+    memmove(bytes, left->b[0].p, left->b[0].len);
+    left->b[0].p = bytes;
+    left->done = done - op->done;
+}
+
 /* The result of a call that would block, finished since for another's sake.
  * Of a write it is the beginning: the rest is still to be done. */
 static bool
@@ -1080,12 +1116,26 @@ claim_owed(call *c)
 
     if (!left)
         return false;
+    if (is_part(left, op) && op->b[0].len <= left->done) {
+        take_part(op, left);
+        return true;
+    }
     *at = left->next;
     take_over(op, left);
     c->err = left->error;
     left->error = NULL;
     record_free(left);
     return c->err || !op->park || op->done >= op->b[0].len;
+}
+
+static bool
+is_owed(call *c)
+{
+    if (!c->s->owed || c->begun || c->op->goes_on || !claim_owed(c))
+        return false;
+    c->finished = true;
+    leave_scope(c, NULL);
+    return true;
 }
 
 /* Take over or finish what another caller left in the scope. */
@@ -1095,7 +1145,8 @@ finish_parked(call *c)
     s2_scope *scope = c->op->scope;
     s2_op *left = scope->parked;
 
-    if (!left || c->op->goes_on || !same_call(left, c->op))
+    if (!left || c->op->goes_on || !same_call(left, c->op) ||
+        is_part(left, c->op))
         return s2_record_advance(c->s, scope);
     take_over(c->op, left);
     c->begun = true;
@@ -1172,11 +1223,8 @@ take_turn(call *c)
             return wait_for(c, op->scope, 0);
         op->scope->live = c->id;
         op->scope->caller = c->caller;
-        if (s->owed && !c->begun && !op->goes_on && claim_owed(c)) {
-            c->finished = true;
-            leave_scope(c, NULL);
+        if (is_owed(c))
             return drain(c);
-        }
         if ((op->flags & S2_OWES) && !c->blocking && !op->goes_on &&
             !may_owe(s))
             return leave(c, &s2_again);
@@ -1188,12 +1236,12 @@ take_turn(call *c)
             op->why = NULL;
             if ((err = unusable(c))) /* by what was finished */
                 return leave(c, err);
+            if (is_owed(c))
+                return drain(c);
         }
     }
     if ((op->flags & S2_BULK) && s2_wire_queued(&s->wire) > S2_WIRE_ROOM)
         return wait_for(c, NULL, LIBSSH2_SESSION_BLOCK_OUTBOUND);
-    if (op->park && !c->begun) /* another write: that one is not gone on with */
-        s2_owed_forget(s, op->self);
     s->caller = c->caller;
     c->begun = true;
     rc = try_step(s, op);
