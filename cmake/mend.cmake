@@ -242,27 +242,61 @@ function(ssh2_mend_source source)
     ssh2_mend(${source}/src/channel.c "queued = next;"
         "queued = _libssh2_list_first(&listener->queue);")
 
-    # Freeing a channel goes through all that waits in the session, once for each
-    # packet of its extended data, which may be empty ones without end.
-    ssh2_mend(${source}/src/channel.c
-        "while\\(\\(_libssh2_packet_ask\\(session, SSH_MSG_CHANNEL_DATA, &data,[^{]*{\n[^}]*}"
-        "{
+    # Giving a channel back goes through all that waits in the session, once for
+    # each packet of its extended data.
+    set(forget "{
         LIBSSH2_PACKET *next, *packet = _libssh2_list_first(&session->packets);
 
         for(; packet; packet = next) {
             next = _libssh2_list_next(&packet->node);
-            data = packet->data;
-            data_len = packet->data_len;
-            if(data_len >= 5 &&
-               (data[0] == SSH_MSG_CHANNEL_DATA ||
-                data[0] == SSH_MSG_CHANNEL_EXTENDED_DATA) &&
-               !memcmp(data + 1, channel_id, 4)) {
+            if(packet->data_len >= 5 &&
+               (packet->data[0] == SSH_MSG_CHANNEL_DATA ||
+                packet->data[0] == SSH_MSG_CHANNEL_EXTENDED_DATA) &&
+               !memcmp(packet->data + 1, channel_id, 4)) {
                 _libssh2_list_remove(&packet->node);
+                LIBSSH2_FREE(session, packet->data);
                 LIBSSH2_FREE(session, packet);
-                LIBSSH2_FREE(session, data);
             }
         }
     }")
+    ssh2_mend(${source}/src/channel.c
+        "while\\(\\(_libssh2_packet_ask\\(session, SSH_MSG_CHANNEL_DATA, &data,[^{]*{\n[^}]*}"
+        "if(channel->read_avail) ${forget}")
+    ssh2_mend(${source}/src/channel.c
+        "unsigned char [*]data;\n *size_t data_len;\n *(int rc;\n\n *assert)" "\\1")
+    ssh2_mend(${source}/src/channel.c
+        "while\\(\\(_libssh2_packet_ask\\(session, SSH_MSG_CHANNEL_DATA,\n *&session->open_data,[^{]*{\n[^}]*}"
+        "${forget}")
+
+    # What nobody ever asks for is kept, and gone through with each read: empty
+    # data, which no window counts, messages of no kind that is known, and the
+    # answers to keepalives.
+    ssh2_mend(${source}/src/packet.c
+        "if\\(channelp->remote.packet_size < \\(datalen"
+        "if(datalen == data_head) {
+                LIBSSH2_FREE(session, data);
+                session->packAdd_state = libssh2_NB_state_idle;
+                return 0;
+            }
+            \\0")
+    ssh2_mend(${source}/src/packet.c
+        "default:(\n *break;\n *}\n\n *session->packAdd_state = libssh2_NB_state_sent;)"
+        "default:
+            if((msg < SSH_MSG_KEXINIT && msg != SSH_MSG_SERVICE_ACCEPT) ||
+               (msg > SSH_MSG_REQUEST_FAILURE && msg < SSH_MSG_CHANNEL_OPEN) ||
+               msg > SSH_MSG_CHANNEL_FAILURE ||
+               ((msg == SSH_MSG_REQUEST_SUCCESS ||
+                 msg == SSH_MSG_REQUEST_FAILURE) &&
+                session->fwdLstn_state == libssh2_NB_state_idle)) {
+                LIBSSH2_FREE(session, data);
+                session->packAdd_state = libssh2_NB_state_idle;
+                return 0;
+            }\\1")
+
+    # A group that is larger than was asked for: seconds, that nothing ends.
+    ssh2_mend(${source}/src/kex.c
+        "_libssh2_bn_bits\\(p\\) > LIBSSH2_DH_MAX_MODULUS_BITS"
+        "_libssh2_bn_bits(p) > LIBSSH2_DH_GEX_MAXGROUP")
 
     # An exchange of keys that the server begins is passed over where it fails,
     # though the host's key is that of the server's last word by then.

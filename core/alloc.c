@@ -145,11 +145,20 @@ s2_alloc_fresh(s2_alloc *a)
         a->since = 0;
 }
 
+/* What a block takes: a small one has more than its bytes. */
+static size_t
+cost(size_t size)
+{
+    enum { HEAD = 16 }; /* malloc's */
+
+    return size + SPARE + HEAD + 3 * sizeof(s2_block); /* a third is in use */
+}
+
 static bool
 refuse(s2_alloc *a, size_t size)
 {
     a->since += size;
-    if (a->most && (a->live > a->most || size > a->most - a->live))
+    if (a->most && (a->live > a->most || cost(size) > a->most - a->live))
         return a->full = true;
     return s2_alloc_lost(a) || (a->fail_at && --a->fail_at == 0) ||
            !make_room(a);
@@ -169,7 +178,7 @@ s2_alloc_new(s2_alloc *a, size_t size)
     b = slot_of(a, p);
     if (b->p) { /* the one that was there has gone by free() */
         a->count -= !b->freed;
-        a->live -= b->size;
+        a->live -= cost(b->size);
         a->used--;
     }
     *b = (s2_block){.p = p,
@@ -177,7 +186,7 @@ s2_alloc_new(s2_alloc *a, size_t size)
                     .gone = size <= (a->login ? GONE_MAX_AT_LOGIN : GONE_MAX)};
     a->used++;
     a->count++;
-    a->live += size;
+    a->live += cost(size);
     return p;
 }
 
@@ -196,7 +205,7 @@ s2_alloc_free(s2_alloc *a, void *p)
     size_t size = b->size;
     if (a->login) /* it may have held a secret */
         OPENSSL_cleanse(p, size);
-    a->live -= size;
+    a->live -= cost(size);
     take_out(a, b);
     give_pooled(a, p, size + SPARE);
 }

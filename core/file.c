@@ -656,8 +656,8 @@ tell_step(s2_op *op)
     int rc = expect(op, false);
 
     if (!rc)
-        op->r[0] = (int64_t)(position((s2_file *)op->self) -
-                             s2_owed_done(op->self));
+        op->r[0] =
+            (int64_t)(position((s2_file *)op->self) - s2_owed_done(op->self));
     return rc;
 }
 

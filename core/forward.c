@@ -96,7 +96,10 @@ s2_listener_port(s2_listener *l)
     return l->port;
 }
 
-enum { QUEUE = 16 }; /* libssh2's own choice */
+enum {
+    QUEUE = 16,  /* libssh2's own choice */
+    MOST = 1024, /* each packet is looked up among them */
+};
 
 static int
 listen_step(s2_op *op)
@@ -136,7 +139,7 @@ s2_session_forward_listen_ex(s2_session *s, int queue_maxsize, const char *host,
                             host, "a queue of %d", queue_maxsize);
     s2_op_text(&op, 0, host);
     op.n[0] = port;
-    op.n[1] = queue_maxsize;
+    op.n[1] = queue_maxsize ? queue_maxsize : MOST;
     op.path = host;
     if (!(err = s2_op_make(&op, listener_make, out)))
         *result = (int)op.r[0];

@@ -101,6 +101,8 @@ typedef struct s2_wire {
     size_t most;   /* a try takes one read, of no more bytes; 0: any number */
     bool ending;   /* the session is being freed: make libssh2 give up */
     int vain;      /* reads in a row, of one try, that found nothing */
+    int reads;     /* of it in all; -1: between two */
+    int64_t began; /* when it had some: ms of the thread's processor */
     bool spun;     /* too many: libssh2 was made to give up */
     bool sending;  /* a large packet was: libssh2 looks for input before the
                       next, and is told of none */
@@ -294,7 +296,7 @@ struct s2_op {
     s2_error *error;  /* set by a step that returns S2_FAILED */
     /* Results, and state between steps: */
     void *dst;
-    size_t cap;  /* of dst; of a write how much the caller has to write */
+    size_t cap; /* of dst; of a write how much the caller has to write */
     size_t done;
     size_t moves; /* what else has come: that starts the timeout anew, too */
     void *state;  /* freed by settle, or by the caller of s2_op_call */

@@ -951,7 +951,7 @@ try_step(s2_session *s, s2_op *op)
         return s2_op_fail(op, sftp_is_over(op));
     op->idle = op->flags & S2_STATELESS;
     s2_alloc_fresh(&s->alloc);
-    s->wire.vain = 0;
+    s->wire.vain = s->wire.reads = 0;
     s->wire.spun = false;
     s->wire.spare = S2_SPARE;
     s->wire.sending = false;
@@ -963,6 +963,7 @@ try_step(s2_session *s, s2_op *op)
                         S2_KEPT_EACH * ((size_t)atomic_load(&s->obj.refs) +
                                         atomic_load(&s->files));
     rc = op->step(op);
+    s->wire.reads = -1;
     if (hosts)
         s->hosts += s->alloc.live - live;
     if (rc != LIBSSH2_ERROR_INVALID_MAC && met_forgery(s))

@@ -752,7 +752,7 @@ s2_error *s2_session_forward_listen(s2_session *s, int port, s2_listener **out);
  * Have the server listen on an address of its own, for connections here.
  *
  * Units      `queue_maxsize` counts the connections that may wait to be
- *            accepted, 0 for any number; `host` null is every IPv4 address,
+ *            accepted, 0 for 1 024; `host` null is every IPv4 address,
  *            `port` 0 one of the server's choice.
  * Ownership  the listener is the caller's; dropped, it is cancelled by later
  *            calls on the session.

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef MSG_NOSIGNAL
@@ -16,7 +17,9 @@
 #endif
 
 enum { QUEUE_MAX = 256 << 20 }; /* no honest call fills it */
-enum { IN_VAIN = 10000 };       /* nor reads so often in one try */
+enum { IN_VAIN = 10000 };       /* nor reads so often in one try, */
+enum { TRY_MS = 1000 };         /* nor works for so long in one, */
+enum { LOOK_AFTER = 64 };       /* which is looked at after so many reads */
 enum { A_READ = 256 };          /* what a read costs, in bytes */
 enum { BULK = 16384 };          /* a packet of bytes of a file */
 
@@ -176,17 +179,43 @@ s2_wire_send(s2_wire *w, const void *src, size_t len)
     return (ssize_t)len;
 }
 
-/* Nothing there.  libssh2 asks again and again for the rest of an answer that
- * its channel's end has cut short, or until a close is answered: an error, of
- * which it remembers nothing, ends that. */
-static ssize_t
-nothing(s2_wire *w)
+/* Has this try been at it for so long?  What has come already may be gone
+ * through again for each part of an answer. */
+static bool
+labours(s2_wire *w)
 {
-    if (++w->vain <= IN_VAIN)
-        return -EAGAIN;
+#ifdef CLOCK_THREAD_CPUTIME_ID
+    struct timespec t;
+    int64_t now;
+
+    if (w->reads < 0 || ++w->reads % LOOK_AFTER ||
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t))
+        return false;
+    now = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    if (w->reads == LOOK_AFTER)
+        w->began = now;
+    return now - w->began > TRY_MS;
+#else
+    (void)w;
+    return false;
+#endif
+}
+
+/* An error, of which libssh2 remembers nothing, ends what it does. */
+static ssize_t
+give_up(s2_wire *w)
+{
     w->vain = 0;
     w->spun = true;
     return -EIO;
+}
+
+/* Nothing there.  libssh2 asks again and again for the rest of an answer that
+ * its channel's end has cut short, or until a close is answered. */
+static ssize_t
+nothing(s2_wire *w)
+{
+    return ++w->vain <= IN_VAIN ? -EAGAIN : give_up(w);
 }
 
 ssize_t
@@ -200,6 +229,8 @@ s2_wire_recv(s2_wire *w, void *dst, size_t cap)
         w->sending = false;
         return -EAGAIN;
     }
+    if (labours(w))
+        return give_up(w);
     if ((w->end_code && !w->drains) || w->spare < 0)
         return nothing(w);
     if (!cap) { /* a packet is longer than libssh2's buffer */

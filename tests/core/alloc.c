@@ -188,23 +188,36 @@ asking_without_end_is_refused(void **state)
 static void
 no_more_is_kept_than_may_be(void **state)
 {
-    s2_alloc a = {.most = 1000};
+    s2_alloc a = {.most = 100000};
     void *p, *q;
 
     (void)state;
-    assert_non_null(p = s2_alloc_new(&a, 600));
-    assert_null(s2_alloc_new(&a, 401));
+    assert_non_null(p = s2_alloc_new(&a, 60000));
+    assert_null(s2_alloc_new(&a, 40000));
     a.keep = false;
-    assert_non_null(q = s2_alloc_new(&a, 400));
+    assert_non_null(q = s2_alloc_new(&a, 39000));
     s2_alloc_free(&a, p);
-    assert_non_null(p = s2_alloc_new(&a, 600));
-    a.most = 500; /* a channel has gone */
+    assert_non_null(p = s2_alloc_new(&a, 60000));
+    a.most = 50000; /* a channel has gone */
     assert_null(s2_alloc_new(&a, 1));
     a.keep = false;
     s2_alloc_free(&a, p);
     assert_non_null(p = s2_alloc_new(&a, 1));
     s2_alloc_free(&a, p);
     s2_alloc_free(&a, q);
+    s2_alloc_end(&a);
+}
+
+static void
+a_small_block_counts_with_what_holds_it(void **state)
+{
+    s2_alloc a = {.most = 100000};
+    int count = 0;
+
+    (void)state;
+    while (s2_alloc_new(&a, 1))
+        assert_true(++count < 1000);
+    assert_true(a.full);
     s2_alloc_end(&a);
 }
 
@@ -234,6 +247,7 @@ main(void)
         cmocka_unit_test(asking_without_end_is_refused),
         cmocka_unit_test(no_more_is_kept_than_may_be),
         cmocka_unit_test(a_block_that_went_elsewhere_may_come_again),
+        cmocka_unit_test(a_small_block_counts_with_what_holds_it),
         cmocka_unit_test(a_large_block_that_is_forgotten_is_freed),
         session_test(a_session_frees_all_it_has),
     };

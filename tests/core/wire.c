@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 typedef struct line {
     s2_wire w;
@@ -161,6 +162,27 @@ a_try_may_take_so_much_only(void **state)
 
 /* libssh2 looks for input before each packet that it sends. */
 static void
+a_try_may_work_so_long_only(void **state)
+{
+    line *l = *state;
+    clock_t long_ago = clock();
+    char byte;
+    int after = 0;
+
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(s2_wire_recv(&l->w, &byte, 1), -EAGAIN);
+    while (clock() - long_ago < 2 * CLOCKS_PER_SEC)
+        ;
+    while (s2_wire_recv(&l->w, &byte, 1) == -EAGAIN)
+        assert_true(++after < 64);
+    assert_true(l->w.spun);
+    assert_int_equal(l->w.end_code, 0);
+    l->w.reads = -1; /* it is over */
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(s2_wire_recv(&l->w, &byte, 1), -EAGAIN);
+}
+
+static void
 behind_a_large_packet_no_input_is_looked_for_once(void **state)
 {
     line *l = *state;
@@ -313,6 +335,7 @@ main(void)
         cmocka_unit_test(what_is_no_descriptor_is_refused),
         wire_test(a_full_socket_queues_in_order),
         wire_test(a_try_may_take_so_much_only),
+        wire_test(a_try_may_work_so_long_only),
         wire_test(behind_a_large_packet_no_input_is_looked_for_once),
         wire_test(it_is_told_whether_little_has_passed),
         wire_test(what_has_arrived_is_read_though_nothing_can_be_sent),

@@ -735,6 +735,9 @@ class Peer(Lies):
             most = 4096 if self.where == "sftp:small" else 1 << 15
             self.say("openok", 91, chan, 3, window, most)
         else:
+            if self.lies_in("openfail", "after_many"):
+                one = b"\x5f" + u32(chan) + u32(1) + text(b"x")
+                self.write(b"".join(self.frame(one) for _ in range(60000)))
             self.say("openfail", 92, chan, 2, b"nobody there", b"")
 
     def on_91(self, rest):
@@ -902,6 +905,7 @@ SPECIAL = {
     "inforequest": ["for_ever", "many"],
     "data": ["overruns"],
     "extdata": ["endless_empty_ones"],
+    "openfail": ["after_many"],
     # Answers that nobody reads; a close instead of one.
     "sftpversion": ["endless", "closed"],
 }
