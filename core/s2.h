@@ -1404,8 +1404,9 @@ s2_error *s2_file_read(s2_file *f, void *dst, size_t cap, size_t *len);
 /*
  * Write all of `buf` to a file, where its position is.
  *
- * What is left amid it, by a Timeout or an interrupt, is gone on with by writing
- * the rest: the next of what is read, written or sought of the file.
+ * Where a Timeout or an interrupt ends it, the position is behind what was
+ * written, as the error tells it: the rest is written next, in pieces of any
+ * size, or something else in its place.
  *
  * Blocking   until the server has acknowledged the last byte.
  * Returns    how many bytes were written; an error tells it as well.
