@@ -1011,7 +1011,8 @@ try_step(s2_session *s, s2_op *op)
     return rc;
 }
 
-/* Keep a result for whoever calls again, if somebody may. */
+/* Keep a result for whoever calls again, if somebody may; the newest of all, but
+ * of each object's write, by which it is known where the next one goes. */
 static void
 owe(s2_session *s, s2_op *left)
 {
@@ -1022,7 +1023,7 @@ owe(s2_session *s, s2_op *left)
     if (!left->owed)
         settle_owed(&s->owed);
     for (s2_op **at = &s->owed; *at; at = &(*at)->next)
-        if (!(*at)->under_way && ++count > MAX_OWED) {
+        if (!(*at)->under_way && !(*at)->told && ++count > MAX_OWED) {
             settle_owed(at);
             break;
         }

@@ -6,9 +6,9 @@
  *
  * usage: driver SEED ROUNDS [THREADS]
  *
- * Each thread appends to a file of its own, and at the end the file must be
- * what the calls have said: of every write as much as was reported, and of one
- * that was abandoned any beginning of it that is at least as long.
+ * Each thread writes a file of its own, and at the end it must be what the calls
+ * have said: of every write as much as was reported, one behind the other, and
+ * behind the last what may be there of those that were abandoned.
  */
 #include "conversation.h"
 
@@ -88,7 +88,6 @@ typedef struct worker {
     s2_file *file;
     struct {
         size_t len, done;
-        bool whole; /* exactly done, else at least */
     } wrote[MAX_WRITES];
     int writes;
     unsigned long calls, abandoned;
@@ -212,9 +211,10 @@ do_write(worker *w)
         bytes[i] = byte_at(w->number, w->writes, i);
     dice();
     err = s2_file_write(w->file, bytes, len, &done);
+    if (!err && done != len)
+        wrong(w, "a write is whole, and short", NULL);
     w->wrote[w->writes].len = len;
-    w->wrote[w->writes].done = done;
-    w->wrote[w->writes++].whole = !err;
+    w->wrote[w->writes++].done = done;
     went(w, "write", err, S2_C_SSH2Error);
 }
 
@@ -516,28 +516,33 @@ stop_and_go(void *arg)
 
 /* --- the end ------------------------------------------------------------- */
 
-/* Are these bytes what was written from write i on?  How much there is of one
- * that was abandoned is not known: all that may be is tried, most first. */
+/* Of a byte behind all that was written: is it one that an abandoned write was
+ * to have there? */
 static bool
-is_written(const worker *w, int i, const unsigned char *at, size_t left)
+is_left(const worker *w, size_t at, unsigned char byte)
 {
-    for (; i < w->writes; i++) {
-        size_t n = 0, least = w->wrote[i].done;
+    size_t from = 0;
 
-        while (n < left && n < w->wrote[i].len &&
-               at[n] == byte_at(w->number, i, n))
-            n++;
-        if (w->wrote[i].whole)
-            least = w->wrote[i].len;
-        if (n < least)
+    for (int i = 0; i < w->writes; from += w->wrote[i++].done)
+        if (at >= from + w->wrote[i].done && at < from + w->wrote[i].len &&
+            byte == byte_at(w->number, i, at - from))
+            return true;
+    return false;
+}
+
+static bool
+is_written(const worker *w, const unsigned char *bytes, size_t len)
+{
+    size_t at = 0;
+
+    for (int i = 0; i < w->writes; i++)
+        for (size_t n = 0; n < w->wrote[i].done; n++, at++)
+            if (at >= len || bytes[at] != byte_at(w->number, i, n))
+                return false;
+    for (; at < len; at++)
+        if (!is_left(w, at, bytes[at]))
             return false;
-        for (; n > least; n--)
-            if (is_written(w, i + 1, at + n, left - n))
-                return true;
-        at += n;
-        left -= n;
-    }
-    return !left;
+    return true;
 }
 
 static void
@@ -552,7 +557,7 @@ check_file(worker *w)
     rewind(f);
     bytes = malloc(len + 1);
     if (!bytes || fread(bytes, 1, len, f) != len ||
-        !is_written(w, 0, bytes, len)) {
+        !is_written(w, bytes, len)) {
         fprintf(stderr,
                 "thread %d: the file of %zu bytes is not what was written\n",
                 w->number, len);
