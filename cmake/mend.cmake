@@ -244,7 +244,7 @@ function(ssh2_mend_source source)
 
     # Giving a channel back goes through all that waits in the session, once for
     # each packet of its extended data.
-    set(forget "{
+    set(discard "{
         LIBSSH2_PACKET *next, *packet = _libssh2_list_first(&session->packets);
 
         for(; packet; packet = next) {
@@ -261,22 +261,23 @@ function(ssh2_mend_source source)
     }")
     ssh2_mend(${source}/src/channel.c
         "while\\(\\(_libssh2_packet_ask\\(session, SSH_MSG_CHANNEL_DATA, &data,[^{]*{\n[^}]*}"
-        "if(channel->read_avail) ${forget}")
+        "if(channel->read_avail) ${discard}")
     ssh2_mend(${source}/src/channel.c
         "unsigned char [*]data;\n *size_t data_len;\n *(int rc;\n\n *assert)" "\\1")
     ssh2_mend(${source}/src/channel.c
         "while\\(\\(_libssh2_packet_ask\\(session, SSH_MSG_CHANNEL_DATA,\n *&session->open_data,[^{]*{\n[^}]*}"
-        "${forget}")
+        "${discard}")
 
     # What nobody ever asks for is kept, and gone through with each read: empty
     # data, which no window counts, messages of no kind that is known, and the
     # answers to keepalives.
+    set(pass_over "LIBSSH2_FREE(session, data);
+                session->packAdd_state = libssh2_NB_state_idle;
+                return 0;")
     ssh2_mend(${source}/src/packet.c
         "if\\(channelp->remote.packet_size < \\(datalen"
         "if(datalen == data_head) {
-                LIBSSH2_FREE(session, data);
-                session->packAdd_state = libssh2_NB_state_idle;
-                return 0;
+                ${pass_over}
             }
             \\0")
     ssh2_mend(${source}/src/packet.c
@@ -288,9 +289,7 @@ function(ssh2_mend_source source)
                ((msg == SSH_MSG_REQUEST_SUCCESS ||
                  msg == SSH_MSG_REQUEST_FAILURE) &&
                 session->fwdLstn_state == libssh2_NB_state_idle)) {
-                LIBSSH2_FREE(session, data);
-                session->packAdd_state = libssh2_NB_state_idle;
-                return 0;
+                ${pass_over}
             }\\1")
 
     # A group that is larger than was asked for: seconds, that nothing ends.

@@ -221,8 +221,8 @@ typedef struct s2_move {
     unsigned checks;    /* of a file that ended early */
     s2_attrs attrs;     /* the source's, once known */
     uint64_t inode;     /* its, where it is on this side */
-    s2_attrs there;     /* what it replaces: its flags are 0 for nothing; */
-    bool noted;         /* or a new one's mode, where that may be had */
+    s2_attrs there;     /* what it replaces: its flags are 0 for nothing */
+    bool noted;         /* nothing: it has the mode of a new one, if it can */
     s2_attrs have;      /* what is to be resumed there */
     bool link;          /* what it replaces is one, */
     char *real;         /* of this name */
